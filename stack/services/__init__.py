@@ -1,0 +1,1 @@
+"""What the stack runs: one module per service."""
