@@ -1,0 +1,61 @@
+"""The people and sections a history names, each looked up once and made when it is new."""
+
+from django.utils.text import slugify
+
+from newsroom.models import Author, Section
+
+# Somebody known by a byline only, until an event of theirs tells their own identity.
+_BYLINE_ONLY = "byline:"
+
+
+class Catalogue:
+    """Imported authors by identity and by name, and sections by name."""
+
+    def __init__(self):
+        self.sections = {section.name: section for section in Section.objects.all()}
+        self.authors = {author.external_id: author for author in Author.objects.exclude(external_id=None)}
+        self.names = {author.name: author for author in self.authors.values()}
+
+    def section(self, name: str) -> Section | None:
+        if name and name not in self.sections:
+            self.sections[name] = self._new_section(name)
+        return self.sections.get(name)
+
+    def author(self, external_id: str, name: str) -> Author:
+        """Who made an event."""
+        if external_id not in self.authors:
+            self.authors[external_id] = self._identified(external_id, name)
+        return self.authors[external_id]
+
+    def credited(self, name: str) -> Author:
+        """Who is named in a byline: names are all that a byline tells."""
+        if name not in self.names:
+            self.names[name] = self._new_author(_BYLINE_ONLY + name, name)
+        return self.names[name]
+
+    def _identified(self, external_id: str, name: str) -> Author:
+        author = self.names.get(name)
+        if author is None or not author.external_id.startswith(_BYLINE_ONLY):
+            author = self.names[name] = self._new_author(external_id, name)
+        else:
+            author.external_id = external_id
+            author.save(update_fields=["external_id"])
+        return author
+
+    def _new_author(self, external_id: str, name: str) -> Author:
+        author = Author(external_id=external_id, name=name, byline=name)
+        author.clean_fields(exclude=("user",))
+        author.save()
+        return author
+
+    def _new_section(self, name: str) -> Section:
+        section = Section(name=name, slug=self._free_slug(slugify(name, allow_unicode=True) or "section"))
+        section.clean_fields()
+        section.save()
+        return section
+
+    def _free_slug(self, slug: str) -> str:
+        """Names that differ in punctuation only would share a slug."""
+        taken = {section.slug for section in self.sections.values()}
+        number = next((n for n in range(2, len(taken) + 2) if f"{slug}-{n}" not in taken), 2)
+        return slug if slug not in taken else f"{slug}-{number}"
