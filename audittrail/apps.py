@@ -1,0 +1,16 @@
+"""Finds the models that are tracked, and keeps their capture installed."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
+
+
+class AuditTrailConfig(AppConfig):
+    name = "audittrail"
+    verbose_name = "Audit trail"
+
+    def ready(self) -> None:
+        from audittrail.capture.install import install_after_migrate
+
+        autodiscover_modules("audit")
+        post_migrate.connect(install_after_migrate, dispatch_uid="audittrail.capture")

@@ -1,0 +1,133 @@
+"""Reading the archive: each event once, and whether every object is what it should be.
+
+What counts is the sealed objects that manifests list, and the tail objects of days without a manifest; nothing else.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from audittrail.archive import format, manifests, names, objects
+from audittrail.archive.manifests import DamagedManifest, Range
+from audittrail.archive.seal import merged
+from audittrail.archive.tail import DamagedArchive, segment
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with an object. `kind`: missing, changed, added, gap, overlap or unreadable."""
+
+    kind: str
+    name: str
+    detail: str
+
+
+def current(since: date | None = None) -> list[str]:
+    """Names of the objects that make up the archive, by day; `since`: from that day of arrival on.
+
+    Raises DamagedManifest, ArchiveUnavailable.
+    """
+    since = since or date.min
+    sealed = manifests.days()
+    listed = [(day, item.name) for day in sealed if day >= since for item in manifests.load(day).objects]
+    tails = names.known(names.tail, objects.listed(names.TAIL))
+    listed += [(tail.day, tail.name) for tail in tails if tail.day >= since and tail.day not in sealed]
+    return [name for _, name in sorted(listed)]
+
+
+def tables(since: date | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The archive's events, an object at a time; `columns`: only these. Raises as `current`, and FileNotFoundError."""
+    for name in current(since):
+        yield format.from_parquet(objects.read(name).content, columns)
+
+
+def events(since: date | None = None) -> Iterator[dict]:
+    """Every event once, as the codec gives it, with its origin; in no order. Raises as `tables`."""
+    for table in tables(since):
+        yield from format.events(table)
+
+
+def check(seen: Callable[[str, bytes], None] = lambda name, content: None) -> Iterator[Finding]:
+    """What is wrong with the archive's objects; nothing if all is well. Reads every object that counts, and hands its name and content to `seen`.
+
+    A cut at the very end of a partition does not show here (nothing follows it): the sequences of the articles show it.
+    Raises ArchiveUnavailable.
+    """
+    sealed: dict[date, manifests.Manifest] = {}
+    for name in objects.listed(names.MANIFESTS):
+        try:
+            day = names.manifest_day(name)
+            sealed[day] = manifests.load(day)
+        except (names.UnknownName, DamagedManifest) as error:
+            yield Finding("unreadable", name, str(error))
+    ranges: list[Range] = [part for manifest in sealed.values() for item in manifest.objects for part in item.ranges]
+    for manifest in sealed.values():
+        yield from _check_sealed(manifest, seen)
+    yield from _added(sealed)
+    for name in objects.listed(names.TAIL):
+        try:
+            if (tail := names.tail(name)).day not in sealed:
+                ranges.append(_checked_tail(tail, seen))
+            elif not any(_holds(part, tail) for part in ranges):
+                yield Finding("added", name, f"{tail.day} is sealed without it: its events are not read")
+        except (names.UnknownName, DamagedArchive) as error:
+            yield Finding("added" if isinstance(error, names.UnknownName) else "changed", name, str(error))
+    yield from _breaks(ranges)
+
+
+def _check_sealed(manifest: manifests.Manifest, seen: Callable[[str, bytes], None]) -> Iterator[Finding]:
+    for item in manifest.objects:
+        try:
+            content = objects.read(item.name).content
+        except FileNotFoundError:
+            yield Finding("missing", item.name, f"the manifest of {manifest.day} lists it with {item.events} events")
+            continue
+        seen(item.name, content)
+        if hashlib.sha256(content).hexdigest() != item.sha256:
+            yield Finding("changed", item.name, f"its SHA-256 is not that of the manifest of {manifest.day}")
+
+
+def _added(sealed: dict[date, manifests.Manifest]) -> Iterator[Finding]:
+    """Sealed objects that no manifest lists; those of a day without a manifest are of a sealer that has not finished."""
+    listed = {item.name for manifest in sealed.values() for item in manifest.objects}
+    for name in objects.listed(names.EVENTS):
+        try:
+            day = names.sealed_day(name)
+        except names.UnknownName as error:
+            yield Finding("added", name, str(error))
+            continue
+        if day in sealed and name not in listed:
+            yield Finding("added", name, f"the manifest of {day} does not list it")
+
+
+def _holds(part: Range, tail: names.Tail) -> bool:
+    return (part.topic_id, part.partition) == (tail.topic_id, tail.partition) and part.start <= tail.first < part.end
+
+
+def _checked_tail(tail: names.Tail, seen: Callable[[str, bytes], None]) -> Range:
+    stored = objects.read(tail.name)
+    seen(tail.name, stored.content)
+    covered = segment(tail.name, stored.metadata)
+    if hashlib.sha256(stored.content).hexdigest() != stored.metadata.get("sha256"):
+        raise DamagedArchive("its SHA-256 is not that of when it was written")
+    return Range(tail.topic_id, tail.partition, covered.start, covered.end, 1)
+
+
+def _breaks(ranges: list[Range]) -> Iterator[Finding]:
+    """Where a partition's objects do not adjoin: one is missing between, or two hold the same offsets."""
+    by_partition = defaultdict(list)
+    for part in ranges:
+        by_partition[part.topic_id, part.partition].append(part)
+    for (topic_id, partition), parts in sorted(by_partition.items()):
+        place = f"topic={topic_id} p{partition:02d}"
+        try:
+            whole = merged(parts)
+        except DamagedArchive as error:
+            yield Finding("overlap", place, str(error))
+            continue
+        for before, after in zip(whole, whole[1:], strict=False):
+            yield Finding("gap", place, f"no object covers offsets {before.end} to {after.start - 1}")

@@ -1,0 +1,87 @@
+"""Installs capture in the database whenever migrations have run, and checks that it is there."""
+
+import hashlib
+from importlib.resources import files
+
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from audittrail import conf
+from audittrail.capture import generate
+from audittrail.registry import all_actors, all_tracked
+
+
+def installation(connection: BaseDatabaseWrapper) -> str:
+    """The whole SQL of capture for the models now tracked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        schema = cursor.fetchone()[0]
+    tracked, actors = all_tracked(), all_actors()
+    parts = [
+        _static("tables.sql"),
+        _static("capture.sql"),
+        *(generate.state_functions(each, connection) for each in tracked),
+        generate.dispatch_functions(),
+        *(generate.article_triggers(each, schema) for each in tracked),
+        *(generate.relation_triggers(each, relation, schema) for each in tracked for relation in each.relations),
+        *(generate.actor_triggers(each, schema) for each in actors),
+        _static("triggers.sql"),
+        _static("roles.sql"),
+    ]
+    return (
+        "\n".join(parts)
+        .replace("@schema@", generate.quoted(schema))
+        .replace("@keyframe_interval@", str(conf.keyframe_interval()))
+        .replace("@application@", generate.quoted(conf.application_role()))
+        .replace("@pipeline@", generate.quoted(conf.pipeline_role()))
+    )
+
+
+def install(alias: str) -> None:
+    """Install or replace triggers, functions and grants, in one transaction.  Runs as the owner of the tables."""
+    connection = connections[alias]
+    sql = installation(connection)
+    with transaction.atomic(using=alias), connection.cursor() as cursor:
+        _remove(cursor)
+        # Functions call one another, in no order that could be kept.
+        cursor.execute("SET LOCAL check_function_bodies = off")
+        cursor.execute(sql)
+        cursor.execute(f"COMMENT ON FUNCTION audit_fold_now() IS 'audit-trail {_fingerprint(sql)}'")
+
+
+def install_after_migrate(sender, using: str, apps, **_) -> None:
+    """After the last app of a migrate run, when all tables are there."""
+    from django.apps import apps as installed
+
+    last = [config for config in installed.get_app_configs() if config.models_module][-1]
+    if sender.label == last.label and _tables_exist(using) and not is_current(using):
+        install(using)
+
+
+def is_current(alias: str) -> bool:
+    """Whether the capture in the database is the one that this code would install."""
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT obj_description(to_regproc('audit_fold_now'), 'pg_proc')")
+        return cursor.fetchone()[0] == f"audit-trail {_fingerprint(installation(connection))}"
+
+
+def _static(name: str) -> str:
+    return files("audittrail.capture.sql").joinpath(name).read_text(encoding="utf-8")
+
+
+def _fingerprint(sql: str) -> str:
+    return hashlib.sha256(sql.encode()).hexdigest()[:16]
+
+
+def _remove(cursor) -> None:
+    """All functions of capture and, with them, its triggers: those of models tracked no more, and those whose shape changed."""
+    cursor.execute("SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'audit\\_%'")
+    for (function,) in cursor.fetchall():
+        cursor.execute(f"DROP FUNCTION IF EXISTS {function} CASCADE")
+
+
+def _tables_exist(alias: str) -> bool:
+    tables = set(connections[alias].introspection.table_names())
+    needed = {"audittrail_head", *(each.model._meta.db_table for each in all_tracked())}
+    return needed <= tables

@@ -1,0 +1,25 @@
+-- What capture keeps beside the models.  Touches live only as long as their transaction: nothing to log, nothing to recover.
+CREATE UNLOGGED TABLE IF NOT EXISTS audit_touched (
+  xid xid8 NOT NULL,
+  article_id text COLLATE "C" NOT NULL,
+  kind text NOT NULL,
+  object_pk text NOT NULL,
+  context jsonb,
+  noted text[] NOT NULL,
+  born boolean NOT NULL,
+  before jsonb NOT NULL,
+  text_fields text[] NOT NULL,
+  texts_before text[] NOT NULL,
+  saved boolean NOT NULL,
+  leads boolean NOT NULL,
+  PRIMARY KEY (xid, article_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+ALTER TABLE audit_touched ALTER texts_before SET COMPRESSION lz4;
+ALTER TABLE audittrail_outboxevent ALTER texts_before SET COMPRESSION lz4, ALTER texts_after SET COMPRESSION lz4;
+
+-- A head is rewritten by every event: it is kept in one piece, with room beside it.
+ALTER TABLE audittrail_head SET (fillfactor = 60, toast_tuple_target = 8160);
+
+CREATE TABLE IF NOT EXISTS audit_mask_secret (secret bytea NOT NULL);
+INSERT INTO audit_mask_secret SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+WHERE NOT EXISTS (SELECT 1 FROM audit_mask_secret);

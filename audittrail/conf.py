@@ -1,0 +1,94 @@
+"""Every setting of the audit trail: one environment variable, one accessor, a default that works locally."""
+
+import stack
+from audittrail import environment as env
+
+
+def prefix() -> str:
+    """AUDIT_PREFIX: put before every topic, group, index, bucket and transactional id, so that several trails can share servers."""
+    return env.text("AUDIT_PREFIX", "")
+
+
+def event_source() -> str:
+    """AUDIT_EVENT_SOURCE: the CloudEvents `source` of what this installation captures (a URI reference)."""
+    return env.text("AUDIT_EVENT_SOURCE", "/newsroom")
+
+
+def application_role() -> str:
+    """DATABASE_APPLICATION_ROLE: the database role of the site; it can read the trail and never write it."""
+    return env.text("DATABASE_APPLICATION_ROLE", "audit_app")
+
+
+def pipeline_role() -> str:
+    """DATABASE_PIPELINE_ROLE: the database role of relay and sinks; it adds events and never changes them."""
+    return env.text("DATABASE_PIPELINE_ROLE", "audit_pipeline")
+
+
+def trusted_proxies() -> tuple[str, ...]:
+    """AUDIT_TRUSTED_PROXIES: networks (CIDR, by commas) whose X-Forwarded-For is believed; none by default."""
+    return env.listed("AUDIT_TRUSTED_PROXIES", ())
+
+
+def keyframe_interval() -> int:
+    """AUDIT_KEYFRAME_INTERVAL: each n-th event of an article carries the whole article."""
+    return env.integer("AUDIT_KEYFRAME_INTERVAL", 50, minimum=1)
+
+
+def event_limit() -> int:
+    """AUDIT_EVENT_LIMIT: bytes of an encoded event above which its content goes to object storage."""
+    return env.integer("AUDIT_EVENT_LIMIT", 64 * 1024, minimum=1024)
+
+
+def elasticsearch_url() -> str:
+    """ELASTICSEARCH_URL."""
+    return env.text("ELASTICSEARCH_URL", stack.addresses().elasticsearch_url)
+
+
+def search_index() -> str:
+    """The alias under which events are searched and written (`AUDIT_PREFIX` + audit-events)."""
+    return f"{prefix()}audit-events"
+
+
+def s3_endpoint_url() -> str:
+    """S3_ENDPOINT_URL: the S3 API of the archive."""
+    return env.text("S3_ENDPOINT_URL", stack.addresses().s3_url)
+
+
+def s3_access_key() -> str:
+    """S3_ACCESS_KEY."""
+    return env.text("S3_ACCESS_KEY", stack.addresses().s3_access_key)
+
+
+def s3_secret_key() -> str:
+    """S3_SECRET_KEY."""
+    return env.text("S3_SECRET_KEY", stack.addresses().s3_secret_key)
+
+
+def archive_bucket() -> str:
+    """AUDIT_ARCHIVE_BUCKET: the bucket of the long-term archive and of large payloads."""
+    return env.text("AUDIT_ARCHIVE_BUCKET", f"{prefix()}audit-trail")
+
+
+def search_shards() -> int:
+    """AUDIT_SEARCH_SHARDS: primary shards of a new search index."""
+    return env.integer("AUDIT_SEARCH_SHARDS", 1, minimum=1)
+
+
+def search_replicas() -> int:
+    """AUDIT_SEARCH_REPLICAS: copies of each shard of a new search index; none by default, which suits a single node."""
+    return env.integer("AUDIT_SEARCH_REPLICAS", 0)
+
+
+def search_refresh_milliseconds() -> int:
+    """AUDIT_SEARCH_REFRESH_MS: after this an indexed event can be found."""
+    return env.integer("AUDIT_SEARCH_REFRESH_MS", 500, minimum=50)
+
+
+def search_text_limit() -> int:
+    """AUDIT_SEARCH_TEXT_LIMIT: characters of inserted (removed, before, after) text of one event that are searchable."""
+    return env.integer("AUDIT_SEARCH_TEXT_LIMIT", 500_000, minimum=1000)
+
+
+def tail_days() -> int:
+    """AUDIT_TAIL_DAYS: days after which the archive's tail objects of a sealed day may be deleted."""
+    return env.integer("AUDIT_TAIL_DAYS", 30, minimum=1)

@@ -1,0 +1,102 @@
+"""The search index and the archive against the database: the same events, each once, the same in every field."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from elasticsearch import helpers
+
+from audittrail import conf, documents, index
+from audittrail.archive import format, reader
+from audittrail.integrity import fingerprints
+from audittrail.integrity.findings import Finding
+
+Key = tuple[str, int]
+
+
+class Witness(NamedTuple):
+    """Digests of one event and of its search document, as the database has it; its hash, to tell a forgery."""
+
+    event: bytes
+    document: bytes
+    hash: bytes
+
+
+def witnesses(trail: list[dict]) -> Iterator[tuple[Key, Witness]]:
+    """Of one article's events, in order."""
+    section = None
+    for event in trail:
+        document = documents.source(event, section)
+        section = document["section"]
+        yield (
+            (event["article_id"], event["sequence"]),
+            Witness(fingerprints.of_event(event), fingerprints.of_document(document), event["hash"]),
+        )
+
+
+class Comparison:
+    """Copies in one store, fed one by one; `remaining` are the events not seen there yet."""
+
+    def __init__(self, store: str, known: dict[Key, Witness], in_scope):
+        self.store, self._known, self._in_scope = store, known, in_scope
+        self._seen: set[Key] = set()
+
+    def feed(self, key: Key, digest: bytes, hash_: bytes, expected) -> Iterator[Finding]:
+        """`expected`: which of a witness's digests this store must equal."""
+        if not self._in_scope(key):
+            return
+        witness = self._known.get(key)
+        if key in self._seen:
+            yield self._finding(key, "doubled", "the store holds it more than once")
+        elif witness is None:
+            yield self._finding(key, "added", "the database has no such event")
+        elif witness.hash != hash_:
+            yield self._finding(key, "forged", f"its hash is {hash_.hex()}, in the database {witness.hash.hex()}")
+        elif expected(witness) != digest:
+            yield self._finding(key, "altered", "it differs from the database's in what the hash does not cover, or was changed without its hash")
+        self._seen.add(key)
+
+    def remaining(self) -> list[Key]:
+        return [key for key in self._known if key not in self._seen]
+
+    def _finding(self, key: Key, kind: str, detail: str) -> Finding:
+        return Finding(self.store, kind, *key, detail)
+
+
+def indexed(comparison: Comparison, article_id: str | None) -> Iterator[Finding]:
+    """Every document of the index.  Raises index.SearchUnavailable."""
+    query = {"term": {"article_id": article_id}} if article_id else {"match_all": {}}
+    with index.available():
+        index.client().indices.refresh(index=conf.search_index())
+        for hit in helpers.scan(index.client(), index=conf.search_index(), query={"query": query}, size=2000):
+            source = hit["_source"]
+            key = (source.get("article_id", ""), source.get("sequence", 0))
+            if hit["_id"] != documents.document_id(*key):
+                yield Finding("index", "added", str(key[0]), int(key[1]), f"document {hit['_id']} does not stand under its own identity")
+                continue
+            yield from comparison.feed(key, fingerprints.of_document(source), _bytes(source.get("hash")), lambda witness: witness.document)
+
+
+def archived(comparison: Comparison) -> Iterator[Finding]:
+    """Every object of the archive, and every event in it, each object read once.  Raises objects.ArchiveUnavailable."""
+    kinds = {"missing": "object_missing", "gap": "object_missing", "added": "added"}
+    of_events: list[Finding] = []
+
+    def seen(name: str, content: bytes) -> None:
+        try:
+            events = format.events(format.from_parquet(content))
+        except ValueError as error:
+            of_events.append(Finding("archive", "object_changed", name, 0, f"cannot be read: {error}"))
+            return
+        for event in events:
+            of_events.extend(comparison.feed((event["article_id"], event["sequence"]), fingerprints.of_event(event), event["hash"], lambda witness: witness.event))
+
+    for found in reader.check(seen):
+        yield Finding("archive", kinds.get(found.kind, "object_changed"), found.name, 0, found.detail)
+    yield from of_events
+
+
+def _bytes(text) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except (TypeError, ValueError):
+        return b""

@@ -1,0 +1,82 @@
+"""verify_trail: is every change there, once, in order, unaltered, in every store?"""
+
+from dataclasses import asdict
+from datetime import timedelta
+
+import orjson
+from django.core.management.base import BaseCommand
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from audittrail.integrity.findings import KINDS
+from audittrail.integrity.verify import STORES, Report, verify
+
+_SHOWN = 50
+
+
+class Command(BaseCommand):
+    help = (
+        "Verify that the trail is complete and unaltered: database, search index and archive against the capture heads and each "
+        "other, the chain of hashes of every article, and the heads against the live articles. Exit status 1, and a list, if "
+        "anything is lost, repeated, forked or tampered with."
+    )
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--article", metavar="ID", help="only this article, e.g. newsroom.article:42")
+        parser.add_argument("--incremental", action="store_true", help="only what was captured since the last verification, in the database: quick, for every few minutes")
+        parser.add_argument("--grace", type=float, default=60, metavar="SECONDS", help="what was published within this time may still be on its way (default: 60)")
+        parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    def handle(self, *, article, incremental, grace, json, **options) -> None:
+        report = self._verified(article, incremental, grace, quiet=json)
+        if json:
+            self.stdout.write(orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2).decode())
+        else:
+            _show(report, incremental, Console(file=self.stdout, width=None if self.stdout.isatty() else 160))
+        if not report.complete:
+            raise SystemExit(1)
+
+    def _verified(self, article, incremental, grace, quiet) -> Report:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed} events"), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), disable=quiet or not self.stderr.isatty()) as progress:
+            tasks = {store: progress.add_task(store) for store in STORES}
+            return verify(
+                article,
+                grace=timedelta(seconds=grace),
+                incremental=incremental,
+                progress=lambda store, count: progress.advance(tasks[store], count),
+            )
+
+
+def _plain(report: Report) -> dict:
+    findings = [finding._asdict() for finding in report.findings]
+    return {**asdict(report), "findings": findings, "complete": report.complete}
+
+
+def _show(report: Report, incremental: bool, console: Console) -> None:
+    table = Table("Store", "Events verified", "On their way")
+    for store in ("database",) if incremental else STORES:
+        table.add_row(store, f"{report.events[store]:,}", f"{report.pending[store]:,}")
+    console.print(table)
+    read = sum(report.events.values())
+    console.print(f"{report.articles:,} articles in {report.seconds:.1f} s: {read / max(report.seconds, 0.001):,.0f} events a second.")
+    if report.amended:
+        console.print(f"{report.amended:,} events were amended before publication, as they broke the contract: each is marked, and the outbox keeps what was captured.")
+    if report.set_aside:
+        console.print(f"{report.set_aside:,} events are set aside at the source: see the timeline or the admin for why.")
+    if report.complete:
+        console.print("[green]The trail is complete: nothing is lost, repeated, forked or altered.")
+        return
+    _show_findings(report, console)
+
+
+def _show_findings(report: Report, console: Console) -> None:
+    table = Table("Store", "Kind", "Article or object", "Sequence", "Detail", title=f"{len(report.findings):,} findings")
+    for finding in report.findings[:_SHOWN]:
+        table.add_row(finding.store, finding.kind, finding.article_id, str(finding.sequence or ""), finding.detail)
+    console.print(table)
+    if len(report.findings) > _SHOWN:
+        console.print(f"… and {len(report.findings) - _SHOWN:,} more: --json lists all.")
+    for kind in sorted({finding.kind for finding in report.findings}):
+        console.print(f"[bold]{kind}[/]: {KINDS[kind]}.")

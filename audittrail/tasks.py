@@ -1,0 +1,27 @@
+"""Verification by itself: what was captured lately every few minutes, everything once a day."""
+
+import logging
+
+from celery import shared_task
+
+from audittrail.integrity.verify import Report, verify
+
+log = logging.getLogger(__name__)
+
+
+@shared_task
+def verify_recent() -> bool:
+    """The events captured since the last verification, in the database."""
+    return _told(verify(incremental=True))
+
+
+@shared_task
+def verify_all() -> bool:
+    """Every event in every store."""
+    return _told(verify())
+
+
+def _told(report: Report) -> bool:
+    for finding in report.findings:
+        log.error("%s: %s %s %s: %s", finding.store, finding.kind, finding.article_id, finding.sequence or "", finding.detail)
+    return report.complete

@@ -1,0 +1,36 @@
+"""What differs between two versions of an article, in the form of an event's changes."""
+
+from audittrail import editscript, registry
+
+
+def comparison(kind: str, before: dict, after: dict) -> list[dict]:
+    """Changes that lead from one keyframe (``values`` and ``relations``) to another, fields in the order they are tracked in."""
+    known = registry.tracked(kind)
+    texts = known.texts if known else ("standfirst", "body")
+    values = [_value(name, before["values"].get(name), after["values"].get(name), name in texts) for name in _names(before["values"], after["values"])]
+    relations = [_relation(name, before["relations"].get(name), after["relations"].get(name)) for name in _names(before["relations"], after["relations"])]
+    changes = [change for change in values + relations if change]
+    order = {name: place for place, name in enumerate(known.names)} if known else {}
+    return sorted(changes, key=lambda change: order.get(change["field"], len(order)))
+
+
+def _names(before: dict, after: dict) -> list[str]:
+    return list(dict.fromkeys([*before, *after]))
+
+
+def _value(name: str, before: str | None, after: str | None, is_text: bool) -> dict | None:
+    if before == after:
+        return None
+    if is_text:
+        return _change(name, "text", edits=editscript.as_records(editscript.diff(before or "", after or "")))
+    return _change(name, "scalar", before=before, after=after)
+
+
+def _relation(name: str, before: list[str] | None, after: list[str] | None) -> dict | None:
+    if (before or []) == (after or []):
+        return None
+    return _change(name, "relation", before_ids=before or [], after_ids=after or [])
+
+
+def _change(name: str, kind: str, **parts) -> dict:
+    return {"field": name, "kind": kind, "before": None, "after": None, "before_ids": None, "after_ids": None, "edits": None} | parts

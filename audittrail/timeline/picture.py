@@ -1,0 +1,61 @@
+"""The histogram above a list, as shapes of an SVG drawing 960 × 56 units large."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from audittrail.timeline.overview import Bar
+
+WIDTH, HEIGHT, _SPACE = 960, 56, 2
+_LEAST = 3
+# Fewer bars than this do not get wider.
+_FEWEST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A bar; ``since`` and ``until`` are its times as URLs write them."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    events: int
+    publications: int
+    since: str
+    until: str
+    starts: datetime
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    shapes: list[Shape]
+    events: int
+    publications: int
+    first: datetime
+    last: datetime
+
+
+def picture(bars: Sequence[Bar], since: datetime | None = None, until: datetime | None = None) -> Picture | None:
+    """The drawing of some bars, those within a chosen range selected; None for no bars."""
+    if not bars:
+        return None
+    step, highest = WIDTH / max(len(bars), _FEWEST), max(bar.events for bar in bars)
+    shapes = [_shape(bar, number * step, step, highest, since, until) for number, bar in enumerate(bars)]
+    return Picture(shapes, sum(bar.events for bar in bars), sum(bar.publications for bar in bars), bars[0].start, bars[-1].end)
+
+
+def _shape(bar: Bar, x: float, step: float, highest: int, since: datetime | None, until: datetime | None) -> Shape:
+    height = max(_LEAST, bar.events / highest * (HEIGHT - 12)) if bar.events else 0
+    selected = bool(since or until) and (since is None or bar.end > since) and (until is None or bar.start < until)
+    return Shape(
+        round(x + _SPACE / 2, 2), round(HEIGHT - height, 2), round(max(step - _SPACE, 1), 2), round(height, 2),
+        bar.events, bar.publications, _written(bar.start), _written(bar.end), bar.start, selected,
+    )  # fmt: skip
+
+
+def _written(moment: datetime) -> str:
+    return timezone.localtime(moment).isoformat(timespec="seconds")
