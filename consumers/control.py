@@ -1,0 +1,83 @@
+"""What an admin may ask of a stage. It is written down with who asked, and the supervisor and the stages make it so.
+
+The caller checks the permission: consumers.change_stagecontrol.
+"""
+
+from collections.abc import Callable
+
+from django.db import transaction
+
+from consumers.models import ControlAction, DesiredState, StageControl
+from consumers.stages import STAGES
+
+RELAY = "relay"
+MOST_PROCESSES = 16
+
+
+class UnknownStage(LookupError):
+    """No stage of that name."""
+
+
+class Refused(ValueError):
+    """What was asked makes no sense; the text says why and what would."""
+
+
+def stages() -> tuple[str, ...]:
+    """Names of all stages, in the order in which an event passes them."""
+    return (RELAY, *STAGES)
+
+
+def ensure_controls(using: str = "default") -> None:
+    """A row for each stage: running, with one process, until told otherwise."""
+    StageControl.objects.using(using).bulk_create([StageControl(stage=stage) for stage in stages()], ignore_conflicts=True)
+
+
+def start(stage: str, user) -> None:
+    """Run a stage that is stopped; a halted one is told to go on."""
+    _record(stage, "start", user, desired_state=DesiredState.RUNNING)
+
+
+def stop(stage: str, user) -> None:
+    """End all processes of a stage."""
+    _record(stage, "stop", user, desired_state=DesiredState.STOPPED)
+
+
+def pause(stage: str, user) -> None:
+    """Let the processes of a stage stay members of their group and read nothing."""
+    _record(stage, "pause", user, desired_state=DesiredState.PAUSED)
+
+
+def resume(stage: str, user) -> None:
+    """Let a paused stage go on; a halted one as well."""
+    _record(stage, "resume", user, desired_state=DesiredState.RUNNING)
+
+
+def scale(stage: str, user, processes: int) -> None:
+    """Run a stage in so many processes. Raises Refused."""
+    if not 1 <= processes <= MOST_PROCESSES:
+        raise Refused(f"processes={processes}: a stage runs in 1 to {MOST_PROCESSES} processes; to have none, stop it")
+    _record(stage, "scale", user, processes=processes)
+
+
+ACTIONS: dict[str, Callable] = {"start": start, "stop": stop, "pause": pause, "resume": resume, "scale": scale}
+
+
+def perform(action: str, stage: str, user, processes: int | None = None) -> None:
+    """One of ACTIONS by its name; `processes` belongs to scale. Raises UnknownStage, Refused."""
+    if action not in ACTIONS:
+        raise Refused(f"action={action!r} is not one of {', '.join(ACTIONS)}")
+    if action == "scale" and processes is None:
+        raise Refused("processes is missing: say how many processes the stage shall have")
+    ACTIONS[action](stage, user, *([processes] if action == "scale" else []))
+
+
+def _record(stage: str, action: str, user, **wanted) -> None:
+    if stage not in stages():
+        raise UnknownStage(f"there is no stage {stage!r}; there are {', '.join(stages())}")
+    with transaction.atomic():
+        control = StageControl.objects.select_for_update().get_or_create(stage=stage)[0]
+        detail = ", ".join(f"{getattr(control, field)} → {value}" for field, value in wanted.items())
+        for field, value in wanted.items():
+            setattr(control, field, value)
+        control.save()
+        ControlAction.objects.create(stage=stage, action=action, detail=detail, user=user)

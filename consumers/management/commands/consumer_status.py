@@ -1,0 +1,77 @@
+"""manage.py consumer_status"""
+
+import argparse
+
+import orjson
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
+from rich.console import Console
+from rich.table import Table
+
+from consumers.status import StageStatus, Status, collect
+
+DESCRIPTION = """\
+Shows each stage: what it should do and what it does, its processes, its lag and what that amounts to.
+
+  lag       messages still to be read, for the relay events still to be published; "?" where it cannot be told
+  verdict   ok, warn (falling behind), stalled (no progress), stopped (nobody reads), alert (above the threshold for too long), or
+            unknown (too few samples: is the Celery worker running?)"""
+
+EPILOG = """\
+exit status: 0 when every stage is as desired, 1 otherwise.
+
+examples:
+  manage.py consumer_status
+  manage.py consumer_status --json | python -m json.tool"""
+
+COLOURS = {"running": "green", "ok": "green", "paused": "yellow", "warn": "yellow", "waiting": "yellow", "starting": "cyan", "stopped": "dim"}
+
+
+class Command(BaseCommand):
+    help = "Shows each stage: desired and observed state, processes, lag."
+
+    def add_arguments(self, parser):
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.description, parser.epilog = DESCRIPTION, EPILOG
+        parser.add_argument("--json", action="store_true", help="print JSON for programs")
+
+    def handle(self, *, json: bool, **options):
+        try:
+            status = collect("pipeline")
+        except OperationalError as error:
+            raise CommandError(f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again.") from error
+        if json:
+            self.stdout.write(orjson.dumps(status.as_dict(), option=orjson.OPT_INDENT_2).decode())
+        else:
+            self._show(status)
+        raise SystemExit(0 if all(stage.as_desired for stage in status.stages) else 1)
+
+    def _show(self, status: Status) -> None:
+        console = Console(file=self.stdout)
+        table = Table("stage", "desired", "observed", "processes", "lag", "verdict", "group in Kafka")
+        for stage in status.stages:
+            table.add_row(*_row(stage))
+        console.print(table)
+        for stage in status.stages:
+            if stage.reason:
+                console.print(f"{stage.stage} is {_coloured(stage.observed_state)}: {stage.reason}")
+        if status.kafka_problem:
+            console.print(status.kafka_problem, style="red")
+
+
+def _row(stage: StageStatus) -> list[str]:
+    members = f"{stage.view.state.lower()}, {len(stage.view.members)}" if stage.view.state else "–"
+    return [
+        stage.stage,
+        f"{stage.desired_state} × {stage.desired_processes}",
+        _coloured(stage.observed_state),
+        str(stage.alive),
+        "?" if stage.lag is None else f"{stage.lag:,}",
+        _coloured(stage.verdict),
+        members,
+    ]
+
+
+def _coloured(word: str) -> str:
+    colour = COLOURS.get(word, "red")
+    return f"[{colour}]{word}[/{colour}]"

@@ -1,0 +1,79 @@
+"""Makes a new search index from the database or the archive and puts it in place of the one in use, without a gap for readers."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from rich.progress import Progress
+
+from audittrail import at_rest, conf, index, rebuild
+from audittrail.archive import reader
+from audittrail.archive.manifests import DamagedManifest
+from audittrail.archive.objects import ArchiveUnavailable
+from audittrail.index import SearchUnavailable
+from audittrail.models import AuditEvent
+from consumers import payloads
+from consumers.stage import NotReady
+
+BATCH = 1000
+_TROUBLE = (SearchUnavailable, ArchiveUnavailable, DamagedManifest, NotReady, rebuild.NotTheSame)
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--from", dest="source", choices=("database", "archive"), default="database", help="where the events come from")
+        parser.add_argument("--dry-run", action="store_true", help="only count the events of the source and the documents of the index")
+        parser.add_argument("--drop-others", action="store_true", help="also if documents are then lost that the source does not have")
+
+    def handle(self, *, source: str, dry_run: bool, drop_others: bool, **options) -> None:
+        try:
+            if dry_run:
+                self._compare(source)
+            else:
+                self._rebuild(source, drop_others)
+        except _TROUBLE as error:
+            raise CommandError(f"The search index is as it was. {error}") from error
+
+    def _compare(self, source: str) -> None:
+        events = AuditEvent.objects.count() if source == "database" else sum(len(table) for table in reader.tables(columns=["sequence"]))
+        with index.available():
+            documents = index.client().count(index=conf.search_index())["count"]
+        self.stdout.write(f"{events:,} events in the {source}, {documents:,} documents in {index.current()}. Nothing was changed.")
+
+    def _rebuild(self, source: str, drop_others: bool) -> None:
+        _take_turn()
+        events = _from_database() if source == "database" else reader.events()
+        total = AuditEvent.objects.count() if source == "database" else None
+        with Progress(transient=True) as progress:
+            task = progress.add_task(f"events of the {source}", total=total)
+            summary = rebuild.rebuild(self._whole(events), drop_others, lambda count: progress.advance(task, count))
+        self.stdout.write(f"{summary.new} holds {summary.filled:,} events of the {source} and {summary.carried:,} carried over from {summary.old}.")
+        for line in summary.refused:
+            self.stderr.write(f"refused: {line}")
+        if summary.others:
+            self.stdout.write(f"{len(summary.others):,} documents that the {source} does not have were dropped.")
+
+    def _whole(self, events: Iterable[dict]) -> Iterator[dict]:
+        """The events with what they left in object storage; those for which it is not there are said and left out."""
+        stream = iter(events)
+        while some := list(islice(stream, BATCH)):
+            complete, rejections = payloads.whole([(None, event) for event in some])
+            yield from (event for _, event in complete)
+            for rejected in rejections:
+                self.stderr.write(f"left out: {rejected.article_id} #{rejected.sequence}: {rejected.detail}")
+
+
+def _from_database() -> Iterator[dict]:
+    rows = AuditEvent.objects.order_by("article_id", "sequence")
+    return (at_rest.event_of(row) for row in rows.iterator(chunk_size=BATCH))
+
+
+def _take_turn() -> None:
+    """One rebuild at a time, until this process ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [f"rebuild {conf.search_index()}"])
+        if not cursor.fetchone()[0]:
+            raise CommandError("Another rebuild is under way.")

@@ -1,0 +1,139 @@
+"""What the consumers know of themselves: desired and observed state, positions, leases, dead letters, lag."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from audittrail.models import OutboxEvent
+
+
+class DesiredState(models.TextChoices):
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class StageControl(models.Model):
+    """What an admin wants of a stage.  The supervisor makes it so."""
+
+    stage = models.TextField(primary_key=True)
+    desired_state = models.TextField(choices=DesiredState.choices, default=DesiredState.RUNNING)
+    processes = models.PositiveSmallIntegerField(default=1)
+    changed_at = models.DateTimeField(auto_now=True)
+
+
+class ControlAction(models.Model):
+    """Who asked what of a stage, and when; never changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    stage = models.TextField()
+    action = models.TextField()
+    detail = models.TextField(blank=True, default="")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT)
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+
+class Member(models.Model):
+    """One process of a stage, as it reports itself about once a second."""
+
+    id = models.BigAutoField(primary_key=True)
+    stage = models.TextField()
+    slot = models.PositiveSmallIntegerField()
+    host = models.TextField()
+    pid = models.IntegerField()
+    state = models.TextField(help_text="starting, running, paused, waiting (something is away), halted or stopped.")
+    reason = models.TextField(blank=True, default="", help_text="Why it waits or halted.")
+    partitions = models.JSONField(default=list)
+    processed = models.BigIntegerField(default=0)
+    dead_letters = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["stage", "slot"], name="member_stage_slot")]
+
+
+class SinkOffset(models.Model):
+    """How far the database sink has come, committed with its rows; `token` fences a frozen predecessor."""
+
+    id = models.BigAutoField(primary_key=True)
+    group = models.TextField()
+    topic_id = models.TextField(help_text="Kafka's id of the topic: a topic made anew starts at 0 again.")
+    topic = models.TextField()
+    partition = models.IntegerField()
+    offset = models.BigIntegerField(help_text="The next offset to read.")
+    token = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["group", "topic_id", "partition"], name="sink_offset_once")]
+
+
+class RelayLane(models.Model):
+    """A relay lane: its lease, and the batch it intends to publish or has published."""
+
+    lane = models.PositiveSmallIntegerField(primary_key=True)
+    holder = models.TextField(blank=True, default="")
+    token = models.BigIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True)
+    done = models.BigIntegerField(default=0, help_text="Number of the last batch known to be in Kafka.")
+    intent = models.BigIntegerField(null=True, help_text="Number of the batch under way.")
+    rows = models.JSONField(null=True, help_text="Outbox ids of the batch under way.")
+
+
+class SetAsideEvent(OutboxEvent):
+    """Events that violate the contract, for the admin; relay and pruning see them as outbox rows."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "event set aside"
+        verbose_name_plural = "events set aside"
+
+    def __str__(self) -> str:
+        return f"{self.article_id} #{self.sequence}"
+
+
+class DeadLetter(models.Model):
+    """What a stage could not process, with its reason, origin and bytes, until it is replayed."""
+
+    id = models.UUIDField(primary_key=True)
+    stage = models.TextField()
+    reason = models.TextField()
+    detail = models.TextField()
+    origin_topic = models.TextField()
+    origin_partition = models.IntegerField()
+    origin_offset = models.BigIntegerField()
+    origin_timestamp = models.DateTimeField(null=True)
+    key = models.BinaryField(null=True)
+    headers = models.JSONField(default=dict)
+    value = models.BinaryField(null=True)
+    payload = models.JSONField(null=True, help_text="Where a large value lies: sha256 (hex) and size in bytes.")
+    article_id = models.TextField(null=True, help_text="Whose event it is, where that can be told.")
+    sequence = models.BigIntegerField(null=True)
+    failed_at = models.DateTimeField()
+    replayed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-failed_at"]
+        indexes = [
+            models.Index(fields=["-failed_at"], name="dead_letter_newest"),
+            models.Index(fields=["article_id", "sequence"], name="dead_letter_article", condition=Q(article_id__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} in {self.stage}"
+
+
+class LagSample(models.Model):
+    """How far a group was behind at a moment; null lag means that it could not be told."""
+
+    id = models.BigAutoField(primary_key=True)
+    stage = models.TextField()
+    at = models.DateTimeField(db_index=True)
+    lag = models.BigIntegerField(null=True)
+    members = models.IntegerField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["stage", "-at"], name="lag_stage_newest")]

@@ -1,0 +1,150 @@
+"""A lane's side in PostgreSQL: its lease, its intent, and the outbox rows it publishes.
+
+Every change holds only while the lease's token is the lane's: a predecessor that was frozen and wakes up changes nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import dict_row
+
+from consumers.relay.positions import Progress
+
+LEASE_SECONDS = 10
+WAKE_CHANNEL = "audit_relay_wake"
+
+
+class LeaseLost(Exception):
+    """Another process holds the lane now."""
+
+
+class LanesInUse(Exception):
+    """The number of lanes cannot change yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to publish a lane, until another process takes a higher token."""
+
+    lane: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An outbox row that violates the contract, and why."""
+
+    row_id: int
+    article_id: str
+    reason: str
+
+
+_ACQUIRE = """
+UPDATE consumers_relaylane SET holder = %(holder)s, token = token + 1, expires_at = now() + make_interval(secs => %(seconds)s)
+WHERE lane = %(lane)s AND (holder IN ('', %(holder)s) OR expires_at < now()) RETURNING token"""
+_RENEW = """
+UPDATE consumers_relaylane SET expires_at = now() + make_interval(secs => %(seconds)s)
+WHERE lane = %(lane)s AND token = %(token)s AND holder <> ''"""
+_RELEASE = "UPDATE consumers_relaylane SET holder = '', expires_at = NULL WHERE lane = %(lane)s AND token = %(token)s"
+_PROGRESS = "SELECT done, intent, rows FROM consumers_relaylane WHERE lane = %(lane)s AND token = %(token)s"
+_INTEND = """
+UPDATE consumers_relaylane SET intent = done + 1, rows = to_jsonb(%(rows)s::bigint[])
+WHERE lane = %(lane)s AND token = %(token)s RETURNING intent"""
+_ABANDON = "UPDATE consumers_relaylane SET intent = NULL, rows = NULL WHERE lane = %(lane)s AND token = %(token)s"
+_FINISH = """
+UPDATE consumers_relaylane AS lane SET done = lane.intent, intent = NULL, rows = NULL
+FROM (SELECT rows FROM consumers_relaylane WHERE lane = %(lane)s AND token = %(token)s FOR UPDATE) AS batch
+WHERE lane.lane = %(lane)s AND lane.token = %(token)s AND lane.intent IS NOT NULL
+RETURNING ARRAY(SELECT jsonb_array_elements_text(batch.rows)::bigint)"""
+_PUBLISHED = "UPDATE audittrail_outboxevent SET published_at = clock_timestamp() WHERE id = ANY(%(rows)s)"
+_SET_ASIDE = "UPDATE audittrail_outboxevent SET set_aside = %(reason)s WHERE id = %(id)s AND published_at IS NULL"
+# Sizes are those stored, compressed: reading them does not fetch the texts.
+_PENDING = """
+SELECT id, pg_column_size(texts_before) + pg_column_size(texts_after) + pg_column_size(changes) AS size
+FROM audittrail_outboxevent
+WHERE published_at IS NULL AND set_aside IS NULL AND slot %% %(lanes)s = %(lane)s
+ORDER BY id LIMIT %(limit)s"""
+_ROWS = "SELECT * FROM audittrail_outboxevent WHERE id = ANY(%(rows)s) ORDER BY id"
+
+
+class LaneStore:
+    """One connection of the pipeline's role, for one lane of `lanes`."""
+
+    def __init__(self, connection: psycopg.Connection, lanes: int):
+        self._connection, self._lanes = connection, lanes
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.execute(f"LISTEN {WAKE_CHANNEL}")
+
+    def acquire(self, lane: int, holder: str) -> Lease | None:
+        """The lane's lease, or None while another process holds it. A holder takes its own over at once."""
+        row = self._execute(_ACQUIRE, lane=lane, holder=holder, seconds=LEASE_SECONDS).fetchone()
+        return Lease(lane, row[0]) if row else None
+
+    def release(self, lease: Lease) -> None:
+        self._execute(_RELEASE, lane=lease.lane, token=lease.token)
+
+    def progress(self, lease: Lease) -> Progress:
+        """Raises LeaseLost."""
+        row = self._execute(_PROGRESS, lane=lease.lane, token=lease.token).fetchone()
+        if row is None:
+            raise LeaseLost
+        done, intent, rows = row
+        return Progress(done, intent, tuple(rows or ()))
+
+    def pending(self, lease: Lease, limit: int, max_bytes: int) -> list[int]:
+        """Ids of the rows to publish next, oldest first: at most `limit`, and `max_bytes` of stored content (one row at least)."""
+        chosen, total = [], 0
+        for row_id, size in self._execute(_PENDING, lane=lease.lane, lanes=self._lanes, limit=limit):
+            total += size
+            if chosen and total > max_bytes:
+                break
+            chosen.append(row_id)
+        return chosen
+
+    def rows(self, ids: Iterable[int]) -> list[dict]:
+        """Outbox rows by id, in the order of their ids."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(_ROWS, {"rows": list(ids)}).fetchall()
+
+    def intend(self, lease: Lease, ids: list[int], refused: list[Refusal]) -> int | None:
+        """Commit the next batch (None: no row of it is valid) and set the refused rows aside; gives its number. Raises LeaseLost."""
+        with self._connection.transaction():
+            number = self._intend(lease, ids)
+            for refusal in refused:
+                self._execute(_SET_ASIDE, id=refusal.row_id, reason=refusal.reason)
+                self._execute("SELECT audit_request_keyframe(%(article_id)s)", article_id=refusal.article_id)
+        return number
+
+    def _intend(self, lease: Lease, ids: list[int]) -> int | None:
+        if not ids:
+            self._change(_ABANDON, lease)
+            return None
+        return self._change(_INTEND, lease, rows=ids).fetchone()[0]
+
+    def finish(self, lease: Lease) -> int:
+        """Mark the batch under way as published; gives its number of rows. Raises LeaseLost."""
+        with self._connection.transaction():
+            rows = self._change(_FINISH, lease).fetchone()[0]
+            self._execute(_PUBLISHED, rows=rows)
+        return len(rows)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a wake, `seconds` at most."""
+        for _ in self._connection.notifies(timeout=seconds, stop_after=1):
+            pass
+
+    def _change(self, statement: str, lease: Lease, **parameters) -> psycopg.Cursor:
+        cursor = self._execute(statement, lane=lease.lane, token=lease.token, **parameters)
+        if cursor.rowcount == 0:
+            raise LeaseLost
+        return cursor
+
+    def _execute(self, statement: str, **parameters) -> psycopg.Cursor:
+        return self._connection.execute(statement, parameters)
+
+
+def renew(connection: psycopg.Connection, leases: Iterable[Lease]) -> None:
+    """Prolong leases; one that was lost is left alone, as its lane will notice."""
+    for lease in leases:
+        connection.execute(_RENEW, {"lane": lease.lane, "token": lease.token, "seconds": LEASE_SECONDS})

@@ -1,0 +1,111 @@
+"""The archive sink: enriched events into Parquet objects on S3, each once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from confluent_kafka import KafkaException
+
+from audittrail import contracts
+from audittrail.archive import names, objects, tail
+from audittrail.archive.manifests import DamagedManifest
+from audittrail.archive.objects import ArchiveUnavailable
+from audittrail.archive.tail import DamagedArchive
+from consumers import clients, conf, payloads, registry, topics
+from consumers.events import Decoded, decode
+from consumers.stage import NotReady, Outcome, Partition, Record, Stage
+
+UPLOADS = 8
+"""Objects written at the same time."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_NOW = (ArchiveUnavailable, DamagedArchive, DamagedManifest)
+
+
+class ArchiveSink(Stage):
+    """One object for each partition and day of a batch.
+
+    Where a partition starts is told by the archive itself, not by the group's offsets: these may be set back, or lost, and all
+    writers must cut a partition into the same objects.
+    """
+
+    name = "archive"
+    group_name = "archive"
+    member_name = "archive-node"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.max_records = conf.archive_batch_records()
+        self.max_seconds = conf.archive_batch_seconds()
+        self.idle_seconds = conf.archive_idle_seconds()
+        self._positions: dict[int, int | None] = {}
+        self._topic_id = ""
+        self._elsewhere: set[tuple[bytes, bytes]] = set()
+        self._uploads = ThreadPoolExecutor(UPLOADS, "archive")
+
+    def topics(self) -> list[str]:
+        return [conf.enriched_topic()]
+
+    def open(self) -> None:
+        self._codec = registry.codec(contracts.ENRICHED)
+        try:
+            objects.ensure_bucket()
+        except _NOT_NOW as error:
+            raise NotReady(str(error)) from error
+        self._know_topic()
+
+    def close(self) -> None:
+        self._uploads.shutdown()
+
+    def positions(self, partitions: list[Partition]) -> dict[Partition, int]:
+        try:
+            # Where an object was lost reading goes back, over events that may have been restored meanwhile.
+            self._elsewhere |= tail.known_elsewhere(self._topic_id, (datetime.now(UTC) - tail.RECENT).date(), names.RESTORED)
+            ends = tail.ends(self._topic_id, {partition.number for partition in partitions})
+        except _NOT_NOW as error:
+            raise NotReady(str(error)) from error
+        self._positions |= {partition.number: ends.get(partition.number) for partition in partitions}
+        return {partition: ends[partition.number] for partition in partitions if partition.number in ends}
+
+    def _know_topic(self) -> None:
+        """Learn which topic bears the name now: one made anew while this process runs has another id, and repeats what the old one had."""
+        try:
+            topic_id = topics.ids(clients.admin(), self.topics())[conf.enriched_topic()]
+            if topic_id != self._topic_id:
+                self._elsewhere = tail.known_elsewhere(topic_id, (datetime.now(UTC) - tail.RECENT).date())
+                self._topic_id = topic_id
+        except KafkaException as error:
+            raise NotReady(f"Kafka does not tell the id of {conf.enriched_topic()}: {error}") from error
+        except _NOT_NOW as error:
+            raise NotReady(str(error)) from error
+
+    def revoked(self, partitions) -> None:
+        for partition in partitions:
+            self._positions.pop(partition.number, None)
+
+    def process(self, records: list[Record]) -> Outcome:
+        decoded, undecodable = decode(self._codec, registry.schemas(), records)
+        whole, unresolvable = payloads.whole(decoded)
+        by_partition = groupby(sorted(self._rows(whole), key=_place), key=lambda row: row["partition"])
+        uploads = [self._uploads.submit(self._append, partition, list(rows)) for partition, rows in by_partition]
+        try:
+            for upload in uploads:
+                upload.result()
+        except _NOT_NOW as error:
+            raise NotReady(str(error)) from error
+        return Outcome(rejections=undecodable + unresolvable)
+
+    def _append(self, partition: int, rows: list[dict]) -> None:
+        self._positions[partition] = tail.append(self._topic_id, partition, rows, self._positions.get(partition))
+
+    def _rows(self, decoded: list[Decoded]) -> list[dict]:
+        rows = (event | self._origin(record) for record, event in decoded)
+        return [row for row in rows if (row["event_id"].bytes, row["hash"]) not in self._elsewhere]
+
+    def _origin(self, record: Record) -> dict:
+        appended_at = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+        return {"topic_id": self._topic_id, "partition": record.partition, "offset": record.offset, "appended_at": appended_at}
+
+
+def _place(row: dict) -> tuple[int, int]:
+    return row["partition"], row["offset"]

@@ -1,0 +1,152 @@
+"""The enricher: adds to each event what it amounts to, and who the actor was at that time."""
+
+from collections.abc import Iterable
+
+from django.db import Error, connections
+
+from audittrail import contracts, editscript, registry
+from audittrail.contracts.validation import InvalidEvent
+from audittrail.editscript import Edit
+from consumers import conf, payloads
+from consumers.events import decode, rejection
+from consumers.registry import codec, schemas
+from consumers.stage import Message, NotReady, Outcome, Record, Rejection, Stage
+
+DATABASE = "pipeline"
+LARGEST_MESSAGE = 1_000_000
+"""Bytes of key, headers and value that a broker takes at its default limit."""
+
+ActorKey = tuple[str, int]
+
+_KNOWN_VERSIONS = """
+    SELECT actor_id, version, name, byline, role, desk FROM audittrail_actorversion
+    JOIN unnest(%s::text[], %s::int[]) AS wanted (id, number) ON actor_id = wanted.id AND version = wanted.number
+"""
+
+
+class Enricher(Stage):
+    """Raw events in, enriched events out: at the same partition, under the same key, with the same headers, but for the type: the action."""
+
+    name = "enricher"
+    group_name = "processor"
+    member_name = "processor-node"
+
+    def topics(self) -> list[str]:
+        return [conf.raw_topic()]
+
+    def open(self) -> None:
+        self._raw, self._enriched = codec(contracts.RAW), codec(contracts.ENRICHED)
+        self._profiles = Profiles()
+        self._to = conf.enriched_topic()
+
+    def close(self) -> None:
+        connections[DATABASE].close()
+
+    def process(self, records: list[Record]) -> Outcome:
+        decoded, undecodable = decode(self._raw, schemas(), records)
+        self._profiles.learn(event["actor"] for _, event in decoded)
+        whole, unresolvable = payloads.whole(decoded)
+        outcome = Outcome(rejections=undecodable + unresolvable)
+        # What lies in object storage stays there: the whole event is only looked at.
+        sent = {id(record): event for record, event in decoded}
+        for record, event in whole:
+            result = self._enrich(record, sent[id(record)], event)
+            (outcome.messages if isinstance(result, Message) else outcome.rejections).append(result)
+        return outcome
+
+    def _enrich(self, record: Record, event: dict, whole: dict) -> Message | Rejection:
+        added = enrichment(whole, self._profiles.of(event["actor"]))
+        try:
+            value = self._enriched.encode(event | added)
+        except InvalidEvent as error:
+            return rejection(record, event, "invalid_event", str(error))
+        headers = record.headers | {"ce_type": f"audittrail.{added['action']}".encode()}
+        message = Message(self._to, record.partition, record.key, value, headers)
+        if message.size > LARGEST_MESSAGE:
+            return rejection(record, event, "too_large", f"{message.size} bytes when enriched; a message takes {LARGEST_MESSAGE}")
+        return message
+
+
+def enrichment(event: dict, profile: dict | None) -> dict:
+    """What the enriched event has beyond the raw one, whose content must be whole."""
+    edits = list(_edits(event))
+    return {
+        "action": action(event),
+        "actor_profile": profile,
+        "words_added": editscript.words_added(edits),
+        "words_removed": editscript.words_removed(edits),
+        "schema_version": contracts.latest(contracts.ENRICHED),
+    }
+
+
+def action(event: dict) -> str:
+    """What the event amounts to: created, deleted, published, unpublished, status_changed, edited or saved.
+
+    What the status field is called and which states are public is said where the model is plugged in; of kinds known to an outside
+    CMS only, the field is `status` and the public state `published`.
+    """
+    if event["operation"] != "update":
+        return {"create": "created", "delete": "deleted"}[event["operation"]]
+    tracked = registry.tracked(event["kind"])
+    field, published = (tracked.status, tracked.published) if tracked else ("status", {"published"})
+    for change in event["changes"]:
+        if change["field"] == field:
+            return _status_action(change["before"] in published, change["after"] in published)
+    return "edited" if event["changes"] else "saved"
+
+
+def _status_action(was_public: bool, is_public: bool) -> str:
+    if was_public == is_public:
+        return "status_changed"
+    return "published" if is_public else "unpublished"
+
+
+def _edits(event: dict) -> Iterable[Edit]:
+    """The edits of all texts; at creation each text is one insertion."""
+    if event["operation"] == "create":
+        tracked = registry.tracked(event["kind"])
+        values = event["keyframe"]["values"] if event["keyframe"] else {}
+        for name in tracked.texts if tracked else ():
+            yield Edit(0, "", values.get(name) or "")
+    for change in event["changes"]:
+        yield from editscript.from_records(change["edits"] or ())
+
+
+class Profiles:
+    """Who actors were, by identity and version; versions never change, so what is known stays known."""
+
+    def __init__(self):
+        self._known: dict[ActorKey, dict] = {}
+
+    def learn(self, actors: Iterable[dict]) -> None:
+        """Make all these actors known, with one query for the unknown. Raises NotReady: PostgreSQL is away, or a version not there."""
+        unknown = sorted({key for actor in actors if (key := _key(actor)) and key not in self._known})
+        if not unknown:
+            return
+        for actor_id, version, *profile in self._ask(unknown):
+            self._known[actor_id, version] = dict(zip(("name", "byline", "role", "desk"), profile, strict=True))
+        missing = [key for key in unknown if key not in self._known]
+        if missing:
+            raise NotReady("author metadata is missing: " + ", ".join(f"version {version} of {actor_id}" for actor_id, version in missing[:5]))
+
+    def of(self, actor: dict) -> dict | None:
+        """The profile an actor sent along, or of the version it names; None if it has neither."""
+        key = _key(actor)
+        return self._known[key] if key else actor["snapshot"]
+
+    @staticmethod
+    def _ask(keys: list[ActorKey]) -> list[tuple]:
+        try:
+            with connections[DATABASE].cursor() as cursor:
+                cursor.execute(_KNOWN_VERSIONS, [[actor_id for actor_id, _ in keys], [version for _, version in keys]])
+                return cursor.fetchall()
+        except Error as error:
+            connections[DATABASE].close()
+            raise NotReady(f"PostgreSQL, for author metadata: {error}") from error
+
+
+def _key(actor: dict) -> ActorKey | None:
+    """What its profile is looked up by; an id with a NUL is none of ours."""
+    if actor["snapshot"] or actor["id"] is None or actor["version"] is None or "\0" in actor["id"]:
+        return None
+    return actor["id"], actor["version"]

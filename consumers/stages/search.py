@@ -1,0 +1,96 @@
+"""The search sink: enriched events into the search index, each once."""
+
+import orjson
+from django.db import DatabaseError, InterfaceError, connections
+
+from audittrail import contracts, documents, index
+from audittrail.index import Fate, SearchUnavailable
+from audittrail.models import Fork
+from consumers import conf, payloads, registry
+from consumers.events import Decoded, decode, rejection
+from consumers.stage import NotReady, Outcome, Record, Rejection, Stage
+
+DATABASE = "pipeline"
+
+
+class SearchSink(Stage):
+    """Bulk requests for each batch. An event that is there already is compared by its hash: another hash is a fork, and recorded."""
+
+    name = "search"
+    group_name = "search"
+    member_name = "search-node"
+
+    def topics(self) -> list[str]:
+        return [conf.enriched_topic()]
+
+    def open(self) -> None:
+        self._codec = registry.codec(contracts.ENRICHED)
+        try:
+            index.ensure_index()
+        except SearchUnavailable as error:
+            raise NotReady(str(error)) from error
+
+    def close(self) -> None:
+        connections[DATABASE].close()
+
+    def process(self, records: list[Record]) -> Outcome:
+        decoded, undecodable = decode(self._codec, registry.schemas(), records)
+        whole, unresolvable = payloads.whole(decoded)
+        try:
+            refused = self._store(whole)
+        except SearchUnavailable as error:
+            raise NotReady(str(error)) from error
+        return Outcome(rejections=undecodable + unresolvable + refused)
+
+    def _store(self, decoded: list[Decoded]) -> list[Rejection]:
+        ordered = sorted(decoded, key=lambda item: _key(item[1]))
+        results = index.write(list(_documents([event for _, event in ordered])))
+        _record_forks([event for (_, event), result in zip(ordered, results, strict=True) if result.fate is Fate.EXISTS])
+        return [
+            rejection(record, event, "refused_by_index", result.detail)
+            for (record, event), result in zip(ordered, results, strict=True)
+            if result.fate is Fate.REFUSED
+        ]
+
+
+def _key(event: dict) -> tuple[str, int]:
+    return event["article_id"], event["sequence"]
+
+
+def _documents(events: list[dict]):
+    """Documents of events in order of article and sequence, each section carried from the event before, here or in the index."""
+    earlier = index.stored(_unknown_sections(events), ["section"])
+    sections = {(article, number): document.get("section") for (article, number), document in earlier.items()}
+    for event in events:
+        article, number = _key(event)
+        document = documents.source(event, sections.get((article, number - 1)))
+        sections[article, number] = document["section"]
+        yield document | {"indexed_at": documents.now()}
+
+
+def _unknown_sections(events: list[dict]) -> list[tuple[str, int]]:
+    """The events before those that do not tell their section, where these are not among `events`."""
+    here = {_key(event) for event in events}
+    silent = (_key(event) for event in events if documents.section_after(event, None) is None)
+    return [(article, number - 1) for article, number in silent if number > 1 and (article, number - 1) not in here]
+
+
+def _record_forks(events: list[dict]) -> None:
+    """Keep those of these events, all in the index already, whose hash is not the index's."""
+    known = index.stored(map(_key, events), ["hash"])
+    forks = [_fork(event, known[_key(event)]["hash"]) for event in events if known[_key(event)]["hash"] != event["hash"].hex()]
+    try:
+        Fork.objects.using(DATABASE).bulk_create(forks, ignore_conflicts=True)
+    except (DatabaseError, InterfaceError) as error:
+        raise NotReady(f"the database does not take a fork: {error}") from error
+
+
+def _fork(event: dict, known_hash: str) -> Fork:
+    return Fork(
+        article_id=event["article_id"],
+        sequence=event["sequence"],
+        known_hash=bytes.fromhex(known_hash),
+        other_hash=event["hash"],
+        other_event=orjson.loads(orjson.dumps(event, default=bytes.hex)),
+        found_in="search",
+    )

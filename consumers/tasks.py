@@ -1,0 +1,91 @@
+"""Celery tasks: short, idempotent, and never in the way of an event."""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from celery import shared_task
+from confluent_kafka import KafkaException
+from django.core.management import call_command
+from django.db import connections
+from django.db.models import Min
+from django.utils import timezone
+
+from auditsite.celery import app
+from audittrail.models import OutboxEvent
+from consumers import alerts, conf, outbox, replay, status, verdicts
+from consumers.models import ControlAction, LagSample
+from consumers.relay.store import WAKE_CHANNEL
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 10.0
+PRUNE_SECONDS = 3600.0
+OVERDUE = timedelta(seconds=60)
+SAMPLES_KEPT = timedelta(days=2)
+
+
+@app.on_after_finalize.connect
+def schedule(sender, **_) -> None:
+    """What beat does by itself. A task not started before the next one is due is dropped."""
+    for seconds, task in ((WATCH_SECONDS, watch_outbox), (conf.lag_sample_seconds(), sample_lag), (PRUNE_SECONDS, prune)):
+        sender.add_periodic_task(seconds, task.s(), name=task.name, expires=seconds)
+
+
+@shared_task
+def wake_relay() -> None:
+    """Tell every lane that there may be something to publish."""
+    with connections["pipeline"].cursor() as cursor:
+        cursor.execute(f"NOTIFY {WAKE_CHANNEL}")
+
+
+@shared_task
+def watch_outbox() -> None:
+    """Say so when events wait too long to be published, and wake the relay."""
+    oldest = OutboxEvent.objects.using("pipeline").filter(published_at=None, set_aside=None).aggregate(at=Min("recorded_at"))["at"]
+    if oldest is None:
+        return
+    wake_relay()
+    if (age := timezone.now() - oldest) > OVERDUE:
+        log.warning("The oldest event in the outbox has waited %.0f s to be published: see manage.py consumer_status", age.total_seconds())
+
+
+@shared_task
+def sample_lag() -> None:
+    """Note the lag of every stage, and tell when the verdict on one changes."""
+    at, before = timezone.now(), status.recent_samples("pipeline")
+    views, _ = status.kafka_views("pipeline")
+    LagSample.objects.using("pipeline").bulk_create(
+        LagSample(stage=stage, at=at, lag=view.lag, members=None if view.state is None else len(view.members)) for stage, view in views.items()
+    )
+    for stage, samples in status.recent_samples("pipeline").items():
+        earlier = before.get(stage, [])
+        told = verdicts.judge(earlier, status.limits(), earlier[-1].at if earlier else at)
+        alerts.gauge(stage, views[stage].lag)
+        alerts.announce(stage, told, verdicts.judge(samples, status.limits(), at), views[stage].lag)
+
+
+@shared_task
+def replay_dead_letters(ids: list[str], user: int) -> None:
+    """Put dead letters back, for the admin who asked."""
+    result = replay.replay(map(UUID, ids))
+    detail = f"{len(result.done)} put back" + (f", {len(result.skipped)} not: {next(iter(result.skipped.values()))}" if result.skipped else "")
+    ControlAction.objects.using("pipeline").create(stage="dead letters", action="replay", detail=detail, user_id=user)
+
+
+@shared_task
+def prune() -> None:
+    """Forget old lag samples, and published outbox rows that database and archive have."""
+    LagSample.objects.using("pipeline").filter(at__lt=timezone.now() - SAMPLES_KEPT).delete()
+    try:
+        removed = outbox.prune()
+    except KafkaException as error:
+        log.warning("The outbox is not pruned now: Kafka: %s", error.args[0].str())
+    else:
+        log.info("%d old rows removed from the outbox", removed)
+
+
+@shared_task
+def seal_archive() -> None:
+    """Seal the days of the archive that every partition has passed."""
+    call_command("seal_archive")
