@@ -1,0 +1,39 @@
+"""The sidebar: what a person may see, in the order of their day."""
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+_ENTRIES = {
+    "Audit trail": (
+        ("Articles", "history_edu", "admin:audittrail_articles", "audittrail.view_auditevent"),
+        ("Search", "search", "admin:audittrail_search", "audittrail.view_auditevent"),
+        ("Consumers", "lan", "admin:consumers_overview", "consumers.view_stagecontrol"),
+        ("Dead letters", "mail_off", "admin:consumers_deadletter_changelist", "consumers.view_deadletter"),
+        ("Events set aside", "rule", "admin:consumers_setasideevent_changelist", "consumers.view_setasideevent"),
+    ),
+    "Newsroom": (
+        ("Write", "edit_note", "admin:newsroom_article_changelist", "newsroom.view_article"),
+        ("Authors", "groups", "admin:newsroom_author_changelist", "newsroom.view_author"),
+        ("Sections", "category", "admin:newsroom_section_changelist", "newsroom.view_section"),
+        ("Tags", "sell", "admin:newsroom_tag_changelist", "newsroom.view_tag"),
+    ),
+    "People": (
+        ("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
+        ("Groups", "shield_person", "admin:auth_group_changelist", "auth.view_group"),
+    ),
+}
+
+
+def sections(request: HttpRequest) -> list[dict]:
+    """Unfold's navigation, without what this person may not view and pages of apps that are not installed."""
+    found = [{"title": title, "items": [item for entry in entries if (item := _item(request, *entry))]} for title, entries in _ENTRIES.items()]
+    return [section for section in found if section["items"]]
+
+
+def _item(request: HttpRequest, title: str, icon: str, name: str, permission: str) -> dict | None:
+    if not request.user.has_perm(permission):
+        return None
+    try:
+        return {"title": title, "icon": icon, "link": reverse(name)}
+    except NoReverseMatch:
+        return None

@@ -1,0 +1,192 @@
+"""Settings of the site. What can differ between machines is an environment variable; the defaults fit the local stack."""
+
+from pathlib import Path
+
+import structlog
+from celery.schedules import crontab
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+import stack
+from audittrail import conf as audit
+from audittrail import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_LOCAL = stack.addresses()
+
+DEBUG = env.truth("DJANGO_DEBUG", False)
+SECRET_KEY = env.text("DJANGO_SECRET_KEY", "local-only-not-a-secret")
+ALLOWED_HOSTS = list(env.listed("DJANGO_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]", "testserver")))
+CSRF_TRUSTED_ORIGINS = list(env.listed("DJANGO_CSRF_TRUSTED_ORIGINS", ()))
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_elasticsearch_dsl",
+    "django_prose_editor",
+    "storages",
+    "audittrail",
+    "consumers",
+    "newsroom",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "audittrail.capture.middleware.AuditContextMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "auditsite.urls"
+ASGI_APPLICATION = "auditsite.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def _database(user: str, password: str) -> dict:
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": env.text("DATABASE_NAME", "audit"),
+        "USER": user,
+        "PASSWORD": password,
+        "HOST": env.text("DATABASE_HOST", _LOCAL.postgres[0]),
+        "PORT": env.integer("DATABASE_PORT", _LOCAL.postgres[1]),
+        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 60,
+        "OPTIONS": {"connect_timeout": 5},
+    }
+
+
+# One database, three roles: the site cannot write the trail, the pipeline cannot change it, the owner migrates.
+DATABASES = {
+    "default": _database(audit.application_role(), env.text("DATABASE_APPLICATION_PASSWORD", "audit_app")),
+    "pipeline": _database(audit.pipeline_role(), env.text("DATABASE_PIPELINE_PASSWORD", "audit_pipeline")),
+    "owner": _database(env.text("DATABASE_OWNER_ROLE", "audit_owner"), env.text("DATABASE_OWNER_PASSWORD", "audit_owner")),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+]
+LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+
+# Who a logged-in user is in the trail.
+AUDIT_ACTOR_OF_USER = "newsroom.actors.actor_of_user"
+
+# The body of an article may have several megabytes; Django's own limit is 2.5.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.text("TIME_ZONE", "Europe/London")
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "static/"
+MEDIA_ROOT = BASE_DIR / "var" / "media"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+WHITENOISE_USE_FINDERS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "audit": {"BACKEND": "audittrail.storage.ArchiveStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+ELASTICSEARCH_DSL = {"default": {"hosts": audit.elasticsearch_url(), "request_timeout": 10, "retry_on_timeout": False, "max_retries": 0}}
+ELASTICSEARCH_DSL_AUTOSYNC = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.BasicAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Audit trail",
+    "DESCRIPTION": "Every change to an article: who, when, what, and what it was before.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+_REDIS_URL = env.text("REDIS_URL", _LOCAL.redis_url)
+CELERY_BROKER_URL = _REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = f"{audit.prefix()}audit-control"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 2, "socket_connect_timeout": 1, "visibility_timeout": 600}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BEAT_SCHEDULE = {
+    "publish-due-articles": {"task": "newsroom.tasks.publish_due_articles", "schedule": 15.0, "options": {"expires": 15.0}},
+    "verify-recent": {"task": "audittrail.tasks.verify_recent", "schedule": 300.0, "options": {"expires": 300.0}},
+    "verify-all": {"task": "audittrail.tasks.verify_all", "schedule": crontab(hour=3, minute=30)},
+    "seal-archive": {"task": "consumers.tasks.seal_archive", "schedule": crontab(hour=2, minute=30)},
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Audit trail",
+    "SITE_HEADER": "Audit trail",
+    "SITE_SUBHEADER": "Every change, in order, for ever",
+    "SITE_SYMBOL": "history_edu",
+    "SHOW_HISTORY": False,
+    "STYLES": [lambda request: static("audittrail/timeline.css")],
+    "SIDEBAR": {"navigation": "auditsite.navigation.sections"},
+}
+
+_LOG_RENDERERS = {"console": structlog.dev.ConsoleRenderer(), "json": structlog.processors.JSONRenderer()}
+_LOG_FORMAT = env.choice("LOG_FORMAT", "console", tuple(_LOG_RENDERERS))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "structured": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _LOG_RENDERERS[_LOG_FORMAT]],
+            "foreign_pre_chain": [
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.processors.format_exc_info,
+            ],
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+    # One line for each request to Elasticsearch is no news.
+    "loggers": {"elastic_transport": {"level": "WARNING"}},
+    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
+}
