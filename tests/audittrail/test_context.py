@@ -1,0 +1,111 @@
+"""Who, from where, on whose behalf: what requests and tasks put on the events they cause."""
+
+import uuid
+
+import pytest
+from celery import shared_task
+from django.contrib.auth import get_user_model
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from audittrail import Actor, article_id, context
+from audittrail.capture.middleware import AuditContextMiddleware, client_ip
+from audittrail.capture.task import AuditedTask
+from audittrail.models import OutboxEvent
+from newsroom.models import Article, Author
+
+
+def save_article(**values) -> Article:
+    return Article.objects.create(headline="Bridge", body="b", slug=uuid.uuid4().hex, **values)
+
+
+def last_event(article: Article) -> OutboxEvent:
+    return OutboxEvent.objects.filter(article_id=article_id(article)).latest("sequence")
+
+
+@pytest.mark.parametrize("peer, forwarded, trusted, expected", [
+    ("203.0.113.9", "", "", "203.0.113.9"),
+    ("203.0.113.9", "198.51.100.1", "", "203.0.113.9"),
+    ("10.0.0.1", "198.51.100.1", "10.0.0.0/8", "198.51.100.1"),
+    ("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2", "10.0.0.0/8", "198.51.100.1"),
+    ("10.0.0.1", "not an address", "10.0.0.0/8", "10.0.0.1"),
+    ("2001:db8::1", "", "", "2001:db8::1"),
+    ("", "", "", None),
+])
+def test_an_address_is_believed_from_trusted_proxies_only(monkeypatch, peer, forwarded, trusted, expected):
+    from audittrail.capture import middleware
+
+    middleware._trusted_networks.cache_clear()
+    monkeypatch.setenv("AUDIT_TRUSTED_PROXIES", trusted)
+    assert client_ip(peer, forwarded) == expected
+    middleware._trusted_networks.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_database")
+def test_a_request_puts_its_sender_on_what_it_changes():
+    user = get_user_model().objects.create_user("kim")
+    author = Author.objects.create(name="Kim", byline="Kim", user=user)
+    made = []
+
+    def view(request):
+        made.append(save_article())
+        return HttpResponse()
+
+    request = RequestFactory().post("/admin/x", headers={"X-Request-ID": "r-1", "X-Correlation-ID": "c-1", "User-Agent": "browser"})
+    request.user = user
+    AuditContextMiddleware(view)(request)
+    event = last_event(made[0])
+    assert (event.actor_type, event.actor_id) == ("user", f"newsroom.author:{author.pk}")
+    assert event.context == {"request_id": "r-1", "correlation_id": "c-1", "ip": "127.0.0.1", "user_agent": "browser", "channel": "web"}
+
+
+@pytest.mark.usefixtures("fresh_database")
+def test_a_request_whose_view_fails_leaves_nothing_behind(client):
+    user = get_user_model().objects.create_superuser("root", password="root-pass")
+    client.force_login(user)
+    client.raise_request_exception = False
+    before = Article.objects.count()
+    with pytest.MonkeyPatch.context() as patch:
+        from newsroom.admin import ArticleAdmin
+
+        def broken(self, request, obj, form, change):
+            save_article()
+            raise ZeroDivisionError
+
+        patch.setattr(ArticleAdmin, "save_model", broken)
+        inlines = {"credits-TOTAL_FORMS": 0, "credits-INITIAL_FORMS": 0, "credits-MIN_NUM_FORMS": 0, "credits-MAX_NUM_FORMS": 0}
+        response = client.post("/admin/newsroom/article/add/", {"headline": "H", "slug": "h", "body": "<p>b</p>", "standfirst": "", **inlines})
+    assert response.status_code == 500
+    assert Article.objects.count() == before
+
+
+@shared_task(base=AuditedTask, name="tests.save_article")
+def save_in_a_task() -> int:
+    return save_article().pk
+
+
+@pytest.mark.usefixtures("fresh_database")
+def test_a_task_acts_for_whoever_sent_it(settings):
+    with context(actor=Actor("user", "newsroom.author:7"), request_id="r-2", ip="203.0.113.9", channel="web"):
+        result = save_in_a_task.apply(headers={"audit_context": _header_of_current()})
+    event = last_event(Article(pk=result.get()))
+    assert event.actor_id == "newsroom.author:7"
+    assert event.context == {"request_id": "r-2", "ip": "203.0.113.9", "channel": "task"}
+
+
+def _header_of_current() -> dict:
+    from audittrail.capture.context import current
+    from audittrail.capture.task import _as_header
+
+    return _as_header(current())
+
+
+@pytest.mark.usefixtures("fresh_database")
+def test_a_task_sent_by_nobody_acts_as_itself():
+    event = last_event(Article(pk=save_in_a_task.apply().get()))
+    assert (event.actor_type, event.actor_id, event.context) == ("service", "tests.save_article", {"channel": "task"})
+
+
+def test_an_actor_of_an_unknown_type_is_refused():
+    with pytest.raises(ValueError, match="user, service, system, unknown"):
+        Actor("editor")

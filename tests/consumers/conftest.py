@@ -1,0 +1,66 @@
+"""A trail of its own for a test: topics, groups and transactional ids under a prefix of its own, and an empty database."""
+
+import uuid
+
+import pytest
+from django.core.files.storage import storages
+
+from tests.consumers.contract_files import contract_files  # noqa: F401 - a fixture for all tests here
+
+
+@pytest.fixture
+def own_trail(fresh_database, monkeypatch):
+    """Topics made, contracts registered, database empty; its prefix. Processes started by the test find it in the environment."""
+    from django.core.management import call_command
+
+    prefix = f"t{uuid.uuid4().hex[:8]}-"
+    monkeypatch.setenv("AUDIT_PREFIX", prefix)
+    monkeypatch.setenv("AUDIT_PARTITIONS", "8")
+    call_command("create_topics")
+    call_command("register_schemas")
+    yield prefix
+    _remove_topics(prefix)
+    _remove_subjects(prefix)
+    _forget_groups()
+
+
+def _remove_topics(prefix: str) -> None:
+    from consumers import clients
+
+    admin = clients.admin()
+    ours = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    for future in admin.delete_topics(ours).values() if ours else ():
+        future.result(20)
+
+
+def _remove_subjects(prefix: str) -> None:
+    from audittrail import contracts
+    from consumers import conf, registry
+
+    client = registry.client()
+    for subject in (conf.subject(f"{prefix}{contract}") for contract in contracts.contracts()):
+        client.delete_subject(subject)
+        client.delete_subject(subject, permanent=True)
+
+
+def _forget_groups() -> None:
+    """A reader of positions for each group would live, with threads of its own, until the run ends."""
+    from consumers import clients
+
+    clients.positions.cache_clear()
+
+
+@pytest.fixture
+def own_bucket(monkeypatch):
+    """A bucket of the test's own, for this process and those it starts; its name."""
+    from audittrail.archive import objects
+    from audittrail.storage import archive_storage
+
+    name = f"t{uuid.uuid4().hex[:12]}"
+    monkeypatch.setenv("AUDIT_ARCHIVE_BUCKET", name)
+    monkeypatch.setattr(storages["audit"], "bucket_name", name)
+    objects.ensure_bucket()
+    yield name
+    for each in objects.listed(""):
+        objects.delete(each)
+    archive_storage.connection.meta.client.delete_bucket(Bucket=name)
