@@ -1,0 +1,56 @@
+"""How soon a stage goes on after SIGKILL: from the kill to its next progress, with a newsroom at work.  Goal: under 5 s.
+
+Run against the local stack: `make bench`, or `python -m benchmarks.bench_recovery`.  Kills of one stage lie a minute apart, as the
+supervisor makes what dies at once wait longer.  The archive's batches alone take two seconds.
+"""
+
+import signal
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults import pipeline
+from tests.faults.pipeline import Pipeline
+from tests.faults.preparation import new_trail
+from tests.faults.schedule import STAGES
+from tests.faults.stalls import Stalls
+
+ROUNDS = 4
+STEADY_SECONDS = 61.0
+WITHIN = 60.0
+IN_FLIGHT = 0.3
+"""Seconds after the kill in which what it had sent may still arrive."""
+
+
+def recovery(running: Pipeline, stalls: Stalls, stage: str) -> float:
+    """Seconds from SIGKILL to progress."""
+    running.process(stage).signal(signal.SIGKILL)
+    killed = time.monotonic()
+    time.sleep(IN_FLIGHT)
+    before = stalls.progress(stage)
+    while stalls.progress(stage) == before:
+        assert time.monotonic() < killed + WITHIN, f"{stage} did not go on"
+        time.sleep(0.02)
+    return time.monotonic() - killed
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="audit-bench-"))
+    times: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    with new_trail("recovery") as trail:
+        stalls, environment = Stalls(trail), trail.environment()
+        with (
+            Pipeline(environment, folder / "consumers.log") as running,
+            pipeline.newsroom(environment, folder / "ledger.jsonl", folder / "newsroom.log", rate=40, seed=1),
+        ):
+            for _ in range(ROUNDS):
+                time.sleep(STEADY_SECONDS)
+                for stage in STAGES:
+                    times[stage].append(recovery(running, stalls, stage))
+    for stage, found in times.items():
+        print(f"{stage:10} p50 {statistics.median(found):5.2f} s, longest {max(found):5.2f} s  ({len(found)} kills)")
+
+
+if __name__ == "__main__":
+    main()
