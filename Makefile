@@ -1,0 +1,46 @@
+SHELL := /bin/bash
+PYTHON3 ?= python3
+PYTHON := .venv/bin/python
+MANAGE := $(PYTHON) manage.py
+PORT ?= 8000
+
+.PHONY: .venv run test soak bench clean
+
+.venv: .venv/installed
+
+.venv/installed: requirements.txt requirements-dev.txt
+	$(PYTHON3) -m venv .venv
+	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+# Everything, from nothing: services, database, topics, contracts, logins, then site, worker, consumers and a newsroom at work.
+# Ctrl-C ends it all; the data stays for the next time.
+run: export PORT := $(PORT)
+run: .venv
+	@trap '$(PYTHON) -m stack down' EXIT; trap : INT TERM; \
+	  $(PYTHON) -m stack up && mkdir -p var \
+	  && $(MANAGE) migrate --verbosity 0 && $(MANAGE) create_topics && $(MANAGE) register_schemas && $(MANAGE) capture_baseline \
+	  && printf '\nThe newsroom is about to open: http://127.0.0.1:$(PORT)/   (Ctrl-C ends everything)\n\n' && $(MANAGE) create_demo_logins && echo \
+	  && .venv/bin/honcho start
+
+# Each figure beside its peer or its limit, in one run.  BENCH=name runs one.
+bench: .venv
+	@$(PYTHON) -m stack up && $(MANAGE) migrate --verbosity 0 && $(MANAGE) create_topics > /dev/null && $(MANAGE) register_schemas > /dev/null
+	@set -e; for name in $(or $(BENCH),$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do echo "== $$name"; $(PYTHON) -m benchmarks.$$name; done
+
+# All tests, on a stack of their own that is ended whatever happens. ARGS go to pytest.
+test: export STACK := test
+test: .venv
+	$(PYTHON) -m stack.packages kcat chromium
+	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m stack up && $(PYTHON) -m pytest $(ARGS)
+
+# Faults for MINUTES minutes by the schedule of SEED, on a stack of its own, and what they did to the trail.
+soak: export STACK := soak
+soak: .venv
+	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m tests.faults.soak --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
+
+clean:
+	STACK=dev $(PYTHON3) -m stack down --delete-data
+	STACK=test $(PYTHON3) -m stack down --delete-data
+	STACK=soak $(PYTHON3) -m stack down --delete-data
+	rm -rf .venv var
