@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
@@ -90,7 +90,9 @@ def main() -> None:
     parser.add_argument("--in-order", type=float, metavar="SECONDS", help="each article's events in order; how long to wait for a missing one")
     options = parser.parse_args()
     # Without a limit an answer that is lost on its way is waited for without end; with it, the question is asked again.
-    deserialise = AvroDeserializer(SchemaRegistryClient({"url": options.registry, "timeout": 5}))
+    registry = SchemaRegistryClient({"url": options.registry, "timeout": 5})
+    # The default strategy first asks for the topic's associations, which only Confluent's own registry knows.
+    deserialise = AvroDeserializer(registry, conf={"subject.name.strategy": topic_subject_name_strategy})
     in_order = InOrder(options.in_order) if options.in_order is not None else None
     for message in messages(options.brokers, options.topic, options.follow):
         if message is not None:
