@@ -23,6 +23,11 @@ class Stalls(threading.Thread):
         self._seen: dict[str, tuple[int, float]] = {}
         self.longest: dict[str, float] = {}
 
+    @property
+    def moved_at(self) -> dict[str, float]:
+        """Stage → when it was last seen to have done something (time.monotonic)."""
+        return {stage: at for stage, (_, at) in self._seen.items()}
+
     def stop(self) -> None:
         self._stopping.set()
         self.join()
