@@ -4,6 +4,7 @@ It pauses its partitions, and keeps polling so that it stays a member, while an 
 away, and when the brake has stopped it. What ends it: a stop, or the loss of its identity to another process (Fenced).
 """
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ POLL_RECORDS = 500
 CALL_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 0.1
 FIRST_BEAT_SECONDS = 5.0
+LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Loop:
         self._cleared: Batch | None = None
         self._deadline: float | None = None
         self._started = False
+        self._look_at = 0.0
         self._processed = self._dead_letters = 0
 
     def stop(self) -> None:
@@ -109,6 +112,8 @@ class Loop:
         return False
 
     def _prepare(self) -> None:
+        # First, so that a topic made anew while the stage opens is noticed later.
+        self._membership.check_topics()
         self._stage.open()
         self._writer = deadletters.Writer(self._stage.name, schemas())
         self._delivery.ready()
@@ -130,8 +135,7 @@ class Loop:
             self._membership.hold()
         self._report(state)
         self._poll(state == "running")
-        if self._membership.outlived:
-            raise Fenced(f"topic {self._membership.outlived} was made anew: only new clients read it")
+        self._look_at_topics()
         if state in ("running", "waiting") and not self._is_early():
             self._attempt()
 
@@ -159,6 +163,13 @@ class Loop:
         messages = self._consumer.consume(min(POLL_RECORDS, self._batcher.room or 1), timeout)
         self._batcher.add([_record(message) for message in messages if not self._is_error(message)])
 
+    def _look_at_topics(self) -> None:
+        """Now and then also while nothing comes: a member of a topic that is gone may wait for ever."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            with contextlib.suppress(NotReady):
+                self._membership.check_topics()
+
     def _is_error(self, message: KafkaMessage) -> bool:
         error = message.error()
         if error is None:
@@ -184,7 +195,9 @@ class Loop:
 
     def _advance(self, batch: Batch) -> None:
         """Process a batch, unless it was before, and deliver it, unless the brake holds it."""
-        batch.outcome = batch.outcome or self._process(batch)
+        if batch.outcome is None:
+            self._membership.check_topics()
+            batch.outcome = self._process(batch)
         if batch is not self._cleared and (reason := self._brake.holds(batch)):
             self._halt = Halt(reason, self._heartbeat.control)
             log.error("%s halted: %s", self._stage.name, reason)

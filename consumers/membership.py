@@ -1,16 +1,22 @@
-"""A member's partitions through rebalances: cooperative, so that only what moves is touched."""
+"""A member's partitions through rebalances: cooperative, so that only what moves is touched.
+
+And the topics they are of. A client goes on reading a topic made anew under its name, from where it was in the one before, and may
+never notice: what it then skips would be lost. So Kafka's ids of the topics are compared before a batch is processed.
+"""
 
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumers import clients, metrics, topics
-from consumers.stage import NotReady, Partition, Stage
+from consumers.stage import Fenced, NotReady, Partition, Stage
 
 log = logging.getLogger("consumers.membership")
+
+ANSWER_WITHIN = 3.0  # seconds
 
 Drop = Callable[[Iterable[Partition]], None]
 
@@ -25,10 +31,18 @@ class Membership:
         self._consumer, self._stage, self._drop = consumer, stage, drop
         self.owned: set[Partition] = set()
         self.unplaced: set[Partition] = set()
-        self.outlived = ""
-        """The topic that was made anew since this process began to read it: its clients take the new one for an old state of the other."""
         self._flowing = True
         self._topic_ids: dict[str, str] = {}
+
+    def check_topics(self) -> None:
+        """Raises Fenced when a topic is not the one it was at the first call, NotReady while there is none or Kafka does not tell."""
+        try:
+            found = topics.ids(clients.admin(), self._stage.topics(), ANSWER_WITHIN)
+        except KafkaException as error:
+            raise NotReady(_why_unknown(self._stage.topics(), error.args[0])) from error
+        self._topic_ids = self._topic_ids or found
+        if anew := [name for name, topic_id in found.items() if topic_id != self._topic_ids[name]]:
+            raise Fenced(f"topic {anew[0]} was made anew: only new clients read it from its first message")
 
     def join(self) -> None:
         self._consumer.subscribe(self._stage.topics(), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
@@ -93,12 +107,8 @@ class Membership:
     def _positions(self, partitions: list[Partition]) -> dict[Partition, int]:
         if not partitions:
             return {}
-        try:
-            found = topics.ids(clients.admin(), sorted({partition.topic for partition in partitions}))
-        except KafkaException as error:
-            raise NotReady(f"Kafka: ids of topics not known: {error.args[0].str()}") from error
-        self.outlived = self.outlived or next((name for name, known in self._topic_ids.items() if found.get(name, known) != known), "")
-        self._topic_ids |= found
+        # Where a stage was in a topic that is gone must not be told for the new one.
+        self.check_topics()
         return self._stage.positions(partitions)
 
     def _revoked(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:
@@ -122,6 +132,12 @@ class Membership:
             log.info("%s: %s %s", self._stage.name, event, _shortly(partitions))
         metrics.REBALANCED.labels(self._stage.name, event).inc(len(partitions))
         return partitions
+
+
+def _why_unknown(names: list[str], error: KafkaError) -> str:
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return f"Kafka has no topic {' or no '.join(names)}: run manage.py create_topics"
+    return f"Kafka does not tell which topics it has: {error.str()}"
 
 
 def _unplaced(partitions: Iterable[Partition]) -> list[TopicPartition]:

@@ -139,13 +139,13 @@ def _settle(futures: dict) -> None:
                 raise
 
 
-def ids(admin: AdminClient, names: list[str]) -> dict[str, str]:
+def ids(admin: AdminClient, names: list[str], timeout: float = TIMEOUT_SECONDS) -> dict[str, str]:
     """Kafka's id of each topic, as its own tools print it: it tells a topic from one made anew under its name.
 
-    Raises KafkaException.
+    `timeout`: in seconds. Raises KafkaException.
     """
-    futures = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_SECONDS)
-    return {name: _spelled(future.result(timeout=TIMEOUT_SECONDS).topic_id) for name, future in futures.items()}
+    futures = admin.describe_topics(TopicCollection(names), request_timeout=timeout)
+    return {name: _spelled(future.result().topic_id) for name, future in futures.items()}
 
 
 def _spelled(topic_id: Uuid) -> str:

@@ -65,7 +65,8 @@ class ArchiveSink(Stage):
         except _NOT_NOW as error:
             raise NotReady(str(error)) from error
         self._positions |= {partition.number: ends.get(partition.number) for partition in partitions}
-        return {partition: ends[partition.number] for partition in partitions if partition.number in ends}
+        # From the first message where the archive has none: the group's offsets may be those of a topic that is gone.
+        return {partition: ends.get(partition.number, 0) for partition in partitions}
 
     def _know_topic(self) -> None:
         """Learn which topic bears the name now: one made anew while this process runs has another id, and repeats what the old one had."""

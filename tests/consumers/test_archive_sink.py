@@ -12,7 +12,7 @@ from audittrail import contracts, payloads
 from audittrail.archive import objects, reader, seal, tail
 from audittrail.storage import archive_storage
 from consumers import clients, conf, delivery, registry, sealing, topics
-from consumers.stage import NotReady, Partition, Record
+from consumers.stage import Fenced, NotReady, Partition, Record
 from consumers.stages.archive import ArchiveSink
 from tests.audittrail.events import raw_event
 from tests.audittrail.indexes import event
@@ -72,7 +72,7 @@ def test_a_successor_starts_where_the_archive_ends_and_doubles_nothing(sink):
     successor = ArchiveSink()
     successor.open()
     here = [Partition(conf.enriched_topic(), number) for number in (0, 1)]
-    assert successor.positions(here) == {here[0]: 4}
+    assert successor.positions(here) == {here[0]: 4, here[1]: 0}
     successor.process([record(offset) for offset in range(2, 8)])
     sink.process([record(offset) for offset in range(3, 6)])
     successor.close()
@@ -83,9 +83,7 @@ def test_events_that_come_again_in_a_topic_made_anew_are_left_out(sink, own_trai
     known = [event(0, number) for number in (1, 2)]
     at = datetime.now(UTC)
     sink.process([record(offset, each, at=at) for offset, each in enumerate(known)])
-    clients.admin().delete_topics([conf.enriched_topic()])[conf.enriched_topic()].result(20)
-    until(lambda: conf.enriched_topic() not in clients.admin().list_topics(timeout=10).topics, what="the topic's end")
-    call_command("create_topics")
+    make_topic_anew()
     again = ArchiveSink()
     again.open()
     again.process([record(offset, each, at=at) for offset, each in enumerate([*known, event(0, 3)])])
@@ -114,6 +112,12 @@ def test_an_object_store_away_is_waited_for(sink, monkeypatch):
     assert stored() == [(0, 0), (1, 0)]
 
 
+def make_topic_anew() -> None:
+    clients.admin().delete_topics([conf.enriched_topic()])[conf.enriched_topic()].result(20)
+    until(lambda: conf.enriched_topic() not in clients.admin().list_topics(timeout=10).topics, what="the topic's end")
+    call_command("create_topics")
+
+
 def fill(count: int) -> None:
     encode = registry.codec(contracts.ENRICHED).encode
     put(conf.enriched_topic(), [(number % 8, b"k", encode(event(number % 8, number // 8 + 1)), {}) for number in range(count)])
@@ -130,13 +134,26 @@ def test_from_the_enriched_topic_to_the_archive_and_back_after_a_reset(sink):
     assert len(set(stored())) == 96 and set(names) < set(objects.listed("tail/")) and list(reader.check()) == []
 
 
+def test_offsets_of_a_topic_that_is_gone_hide_nothing_of_the_new_one(sink):
+    fill(16)
+    with running(ArchiveSink()) as loop:
+        until(lambda: len(stored()) == 16, what="16 events")
+        make_topic_anew()
+        until(lambda: loop.failures, what="the end of a process that read the other topic")
+    assert isinstance(loop.failures[0], Fenced)
+    fill(80)
+    with running(ArchiveSink()):
+        until(lambda: len(stored()) >= 96, what="what was before, and all of the new topic")
+    assert len(set(stored())) == 80 and list(reader.check()) == []
+
+
 def test_the_group_learns_what_the_archive_has(sink, monkeypatch):
     fill(16)
     with monkeypatch.context() as lost:
         lost.setattr(delivery, "commit", lambda consumer, batch: None)
         with running(ArchiveSink()):
             until(lambda: len(stored()) == 16, what="16 events")
-    assert positions(conf.group("archive"), conf.enriched_topic(), 8) == {}
+    assert sum(positions(conf.group("archive"), conf.enriched_topic(), 8).values()) == 0
     with running(ArchiveSink()):
         until(lambda: sum(positions(conf.group("archive"), conf.enriched_topic(), 8).values()) == 16, what="its positions committed")
 
