@@ -28,6 +28,9 @@ bench: .venv
 	@$(PYTHON) -m stack up && $(MANAGE) migrate --verbosity 0 && $(MANAGE) create_topics > /dev/null && $(MANAGE) register_schemas > /dev/null
 	@set -e; for name in $(or $(BENCH),$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do echo "== $$name"; $(PYTHON) -m benchmarks.$$name; done
 
+# Consumers are started by the hundred in tests, faults and figures: compiled once, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 # All tests, on a stack of their own that is ended whatever happens. ARGS go to pytest.
 test: export STACK := test
 test: .venv

@@ -22,7 +22,8 @@ CSRF_TRUSTED_ORIGINS = list(env.listed("DJANGO_CSRF_TRUSTED_ORIGINS", ()))
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    # Without autodiscovery, which the urls do: consumers start without the pages.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

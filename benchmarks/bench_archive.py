@@ -57,7 +57,7 @@ def main() -> None:
     read_by_duckdb(manifest.objects[0].name)
     for name in objects.listed(""):
         objects.delete(name)
-    archive_storage.connection.meta.client.delete_bucket(Bucket=archive_storage.bucket_name)
+    archive_storage.client.delete_bucket(Bucket=archive_storage.bucket_name)
 
 
 def read_by_duckdb(name: str) -> None:

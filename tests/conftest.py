@@ -17,6 +17,8 @@ import pytest
 RUN = f"t{uuid.uuid4().hex[:8]}"
 os.environ["AUDIT_PREFIX"] = f"{RUN}-"
 os.environ["DATABASE_NAME"] = f"{RUN}_none"
+# No test waits for more events, which will not come, before it looks into the archive.
+os.environ.setdefault("AUDIT_ARCHIVE_IDLE_SECONDS", "0.2")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 # Playwright keeps an event loop in the main thread; the ORM is used from it in tests only.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

@@ -60,13 +60,13 @@ def create_once(name: str, content: bytes, metadata: dict[str, str]) -> bool:
 def replace(name: str, content: bytes, metadata: dict[str, str]) -> None:
     """Store an object, whatever stands under that name: for mending what is kept as evidence elsewhere. Raises ArchiveUnavailable."""
     with available():
-        _client().put_object(Bucket=archive_storage.bucket_name, Key=name, Body=content, Metadata=metadata)
+        archive_storage.client.put_object(Bucket=archive_storage.bucket_name, Key=name, Body=content, Metadata=metadata)
 
 
 def read(name: str) -> Stored:
     """Raises FileNotFoundError, ArchiveUnavailable."""
     with available(), _found(name):
-        answer = _client().get_object(Bucket=archive_storage.bucket_name, Key=name)
+        answer = archive_storage.client.get_object(Bucket=archive_storage.bucket_name, Key=name)
         return Stored(answer["Body"].read(), answer["Metadata"])
 
 
@@ -92,15 +92,11 @@ def folders(prefix: str) -> list[str]:
 def delete(name: str) -> None:
     """Raises ArchiveUnavailable."""
     with available():
-        _client().delete_object(Bucket=archive_storage.bucket_name, Key=name)
-
-
-def _client():
-    return archive_storage.connection.meta.client
+        archive_storage.client.delete_object(Bucket=archive_storage.bucket_name, Key=name)
 
 
 def _pages(**selection) -> Iterator[dict]:
-    return _client().get_paginator("list_objects_v2").paginate(Bucket=archive_storage.bucket_name, **selection)
+    return archive_storage.client.get_paginator("list_objects_v2").paginate(Bucket=archive_storage.bucket_name, **selection)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def bucket(monkeypatch):
     yield name
     for key in objects.listed(""):
         objects.delete(key)
-    archive_storage.connection.meta.client.delete_bucket(Bucket=name)
+    archive_storage.client.delete_bucket(Bucket=name)
 
 
 def row(offset: int, day: int = 0, partition: int = 7, topic_id: str = TOPIC, **values) -> dict:
@@ -194,7 +194,7 @@ def test_tails_go_only_when_their_sealed_objects_are_unharmed(bucket):
 
 
 def replace(name: str, content: bytes, **metadata: str) -> None:
-    archive_storage.connection.meta.client.put_object(Bucket=archive_storage.bucket_name, Key=name, Body=content, Metadata=metadata)
+    archive_storage.client.put_object(Bucket=archive_storage.bucket_name, Key=name, Body=content, Metadata=metadata)
 
 
 def sealed_and_tail() -> tuple[str, list[str]]:

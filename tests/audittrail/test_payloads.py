@@ -119,7 +119,7 @@ def test_a_reference_to_another_event_is_refused():
 def answers():
     """A storage whose server answers a creation as the test says, and the stubber to say it with."""
     storage = ArchiveStorage()
-    with Stubber(storage.connection.meta.client) as stubber:
+    with Stubber(storage.client) as stubber:
         yield storage, stubber
         stubber.assert_no_pending_responses()
 

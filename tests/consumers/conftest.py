@@ -63,4 +63,4 @@ def own_bucket(monkeypatch):
     yield name
     for each in objects.listed(""):
         objects.delete(each)
-    archive_storage.connection.meta.client.delete_bucket(Bucket=name)
+    archive_storage.client.delete_bucket(Bucket=name)

@@ -29,7 +29,7 @@ def bucket(monkeypatch):
     yield
     for name in objects.listed(""):
         objects.delete(name)
-    archive_storage.connection.meta.client.delete_bucket(Bucket=archive_storage.bucket_name)
+    archive_storage.client.delete_bucket(Bucket=archive_storage.bucket_name)
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_a_lost_index_is_made_again_from_the_archive(own_index, monkeypatch, cap
     assert indexes.ids() == ids(history()) and "40 events of the archive" in capsys.readouterr().out
     for name in objects.listed(""):
         objects.delete(name)
-    archive_storage.connection.meta.client.delete_bucket(Bucket=archive_storage.bucket_name)
+    archive_storage.client.delete_bucket(Bucket=archive_storage.bucket_name)
 
 
 def interrupted(summary) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path
 
+import psycopg
 from confluent_kafka.admin import AdminClient
 
 from stack import fleet, lifecycle, places
@@ -26,6 +27,9 @@ log = logging.getLogger("faults")
 
 DELAYS = 0.2
 """Seconds by which a slow network delays each piece of traffic."""
+TAKES_OVER_WITHIN = 20
+
+_AT_WORK = "SELECT 1 FROM consumers_member WHERE pid = %s AND state = 'running' AND processed > 0"
 
 
 class Injector:
@@ -88,13 +92,23 @@ class Injector:
             with _frozen(process):
                 yield
         elif kind == "zombie":
-            with _frozen(process), stage(self._pipeline, name, self._log):
+            with _frozen(process), stage(self._pipeline, name, self._log) as rival:
+                self._await_work_of(rival.pid)
                 yield
                 process.signal(signal.SIGCONT)
                 time.sleep(1)
         else:
             process.signal(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
             yield
+
+    def _await_work_of(self, pid: int) -> None:
+        """Until the successor has taken over: a zombie that thaws before that is none. Other faults may keep it from that."""
+        deadline = time.monotonic() + TAKES_OVER_WITHIN
+        while time.monotonic() < deadline:
+            with contextlib.suppress(psycopg.Error), psycopg.connect(**self._trail.superuser) as connection:
+                if connection.execute(_AT_WORK, [pid]).fetchone():
+                    return
+            time.sleep(0.2)
 
     # Services
 

@@ -14,6 +14,7 @@ from tests.faults.ledger import Deeds, Key
 from tests.faults.stalls import Stalls
 from tests.faults.trail import Trail
 
+STARTS_WITHIN = 60
 QUIET_WITHIN = 300
 
 
@@ -68,10 +69,18 @@ class Run:
     def _under_fire(self, injector: Injector) -> dict[str, float]:
         stalls = Stalls(self.trail)
         with pipeline.newsroom(self.trail.environment(), self.ledger, self.folder / "newsroom.log", rate=self.rate, seed=self.seed):
+            self._wait_for_work()
             stalls.start()
             injector.run(self.seed, self.seconds, self.enough)
             stalls.stop()
         return stalls.longest
+
+    def _wait_for_work(self) -> None:
+        """Until the first event has come through: a fault before that hits nothing."""
+        deadline = time.monotonic() + STARTS_WITHIN
+        while next(witnesses.rows(self.trail), None) is None:
+            assert time.monotonic() < deadline, f"no event came through: see {self.folder}"
+            time.sleep(0.2)
 
     @property
     def ledger(self) -> Path:

@@ -145,7 +145,7 @@ def replaced(name: str, content: bytes | None):
     """An object of the archive with other content, or gone; put back at the end."""
     from audittrail.storage import archive_storage
 
-    client, bucket = archive_storage.connection.meta.client, archive_storage.bucket_name
+    client, bucket = archive_storage.client, archive_storage.bucket_name
     kept = objects.read(name)
     client.delete_object(Bucket=bucket, Key=name)
     if content is not None:
@@ -185,7 +185,7 @@ def test_an_added_archive_object_is_named(article):
     kept = objects.read(known.name)
     from audittrail.storage import archive_storage
 
-    client, bucket = archive_storage.connection.meta.client, archive_storage.bucket_name
+    client, bucket = archive_storage.client, archive_storage.bucket_name
     client.put_object(Bucket=bucket, Key=name, Body=kept.content, Metadata=kept.metadata)
     findings = {(finding.store, finding.kind) for finding in verify().findings}
     client.delete_object(Bucket=bucket, Key=name)

@@ -42,6 +42,8 @@ FENCED = 3
 
 class Command(BaseCommand):
     help = "Runs one process of a stage until SIGTERM or Ctrl-C."
+    # They load every page: too long for a process that has died and must be back. The supervisor has run them.
+    requires_system_checks = []
 
     def add_arguments(self, parser):
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
