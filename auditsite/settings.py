@@ -6,6 +6,7 @@ import structlog
 from celery.schedules import crontab
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from elasticsearch.serializer import OrjsonSerializer
 
 import stack
 from audittrail import conf as audit
@@ -124,7 +125,15 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
-ELASTICSEARCH_DSL = {"default": {"hosts": audit.elasticsearch_url(), "request_timeout": 10, "retry_on_timeout": False, "max_retries": 0}}
+ELASTICSEARCH_DSL = {
+    "default": {
+        "hosts": audit.elasticsearch_url(),
+        "serializer": OrjsonSerializer(),
+        "request_timeout": 10,
+        "retry_on_timeout": False,
+        "max_retries": 0,
+    }
+}
 ELASTICSEARCH_DSL_AUTOSYNC = False
 
 REST_FRAMEWORK = {

@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.sharing import pytest_collection_modifyitems, pytest_runtest_protocol, pytest_terminal_summary  # noqa: F401 - hooks
+
 RUN = f"t{uuid.uuid4().hex[:8]}"
 os.environ["AUDIT_PREFIX"] = f"{RUN}-"
 os.environ["DATABASE_NAME"] = f"{RUN}_none"

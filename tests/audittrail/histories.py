@@ -12,6 +12,8 @@ START = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 KIM = {"actor_id": "newsroom.author:7", "actor_name": "Kim Lee", "actor_byline": "By Kim Lee", "actor_role": "reporter", "actor_desk": "Business"}
 SAM = {"actor_id": "newsroom.author:9", "actor_name": "Sam Okoro", "actor_byline": "Sam Okoro", "actor_role": "desk_editor", "actor_desk": "News desk"}
 RELATIONS = ("tags", "credits")
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+"""The identity of no event."""
 BODY = (
     "<p>The Harbour bridge was closed on Monday after inspectors found cracks in two supports.</p>"
     "<p>The contractor alleged to have skipped two inspections said on Monday that it would help.</p>"

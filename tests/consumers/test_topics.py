@@ -60,8 +60,13 @@ def test_a_changed_setting_is_repaired(own_names):
     for future in clients.admin().incremental_alter_configs([ConfigResource(ResourceType.TOPIC, conf.raw_topic(), incremental_configs=[entry])]).values():
         future.result()
     differs((conf.raw_topic(), "retention.ms", topics.ALTER))
-    settle()
-    differs()
+
+    def settled() -> bool:
+        # Again and again, as a broker that has not heard of the change yet sees nothing to repair.
+        settle()
+        return not found()
+
+    until(settled, what="the setting repaired")
 
 
 def test_partitions_grow(own_names, monkeypatch):

@@ -20,10 +20,9 @@ AT_MOST = 300
 UNPROTECTED = {"AUDIT_DELIVERY": "at_least_once", "AUDIT_DEDUPLICATION": "off"}
 
 
-def test_nothing_is_lost_doubled_disordered_or_altered_under_fire(trail, tmp_path, capsys):
+def test_nothing_is_lost_doubled_disordered_or_altered_under_fire(trail, tmp_path, record_property):
     result = Run(trail, tmp_path, SEED, SECONDS, RATE).run()
-    with capsys.disabled():
-        print(f"\n{report(result)}")
+    record_property("report", report(result))
 
     assert result.sound, report(result)
     assert result.lost_replies > 0

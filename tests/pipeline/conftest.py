@@ -27,9 +27,9 @@ def supervisor(**environment: str):
             child.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pipeline_database(django_db_setup, django_db_blocker):
-    """A database with every stage running on it, for the whole session; its name."""
+    """A database with every stage running on it, for all tests of this folder; its name."""
     from django.core.management import call_command
 
     with django_db_blocker.unblock(), cloned_database("pipeline") as name:

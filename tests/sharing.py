@@ -1,0 +1,52 @@
+"""Several tests run at once on the same services: those of a file one after the other, and alone those that break the services.
+
+pytest-xdist deals groups of tests out to its workers. Without it everything runs in one process, in the same order.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TOGETHER = {"pipeline": "tests/pipeline/", "faults": "tests/faults/"}
+"""Folders whose tests share a fixture that is dear, or must not meet each other."""
+BREAKS_SERVICES = "trail"
+"""The fixture of tests that kill services."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    # Last, when nearly all others are done: while they run nothing else can.
+    items.sort(key=lambda item: BREAKS_SERVICES in item.fixturenames)
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.nodeid.partition("::")[0]
+    return next((name for name, folder in TOGETHER.items() if path.startswith(folder)), path)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Before the test's time limit begins."""
+    with _services(fcntl.LOCK_EX if BREAKS_SERVICES in item.fixturenames else fcntl.LOCK_SH):
+        return (yield)
+
+
+@contextmanager
+def _services(lock: int) -> Iterator[None]:
+    with (ROOT / "pytest.ini").open() as file:
+        fcntl.flock(file, lock)
+        yield
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """What tests have to tell: record_property("report", …)."""
+    for result in terminalreporter.stats.get("passed", []):
+        for name, text in result.user_properties:
+            if name == "report":
+                terminalreporter.section(result.nodeid.partition("@")[0])
+                terminalreporter.write_line(text)
