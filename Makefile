@@ -35,7 +35,7 @@ export PYTHONDONTWRITEBYTECODE :=
 test: export STACK := test
 test: .venv
 	$(PYTHON) -m stack.packages kcat chromium
-	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m stack up && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m stack up && $(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 # Faults for MINUTES minutes by the schedule of SEED, on a stack of its own, and what they did to the trail.
 soak: export STACK := soak
