@@ -12,8 +12,8 @@ from tests.faults.trail import Trail
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-SEED = 3887
-"""A schedule that begins with a zombie of the enricher, and kills each kind of broker and PostgreSQL."""
+SEED = 34556
+"""A schedule that begins with replies to Produce lost for longer than a delivery waits, and befalls all brokers and PostgreSQL."""
 SECONDS = 120
 RATE = 25
 AT_MOST = 300

@@ -68,12 +68,21 @@ class Command(BaseCommand):
 
     def _register(self, pending: list[tuple[str, int]]) -> None:
         client = registry.client()
-        client.set_config(config=ServerConfig(compatibility=COMPATIBILITY))
+        _demand_compatibility(client)
         for contract, version in pending:
             identifier = client.register_schema(_subject(contract), registry.schema_of(contract, version))
             self.stdout.write(self.style.SUCCESS(f"{_subject(contract)} version {version}: registered, id {identifier}"))
         for contract in contracts.contracts():
-            client.set_config(_subject(contract), ServerConfig(compatibility=COMPATIBILITY))
+            _demand_compatibility(client, _subject(contract))
+
+
+def _demand_compatibility(client, subject: str | None = None) -> None:
+    """Of a subject, or of all that say nothing else."""
+    try:
+        client.set_config(subject, ServerConfig(compatibility=COMPATIBILITY))
+    except SchemaRegistryError as error:
+        if error.http_status_code != 409:  # somebody else has just done the same
+            raise
 
 
 def _subject(contract: str) -> str:
