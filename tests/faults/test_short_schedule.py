@@ -5,6 +5,7 @@ from itertools import chain
 
 import pytest
 import requests
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.faults import schedule, witnesses
 from tests.faults.run import Run, report
@@ -33,7 +34,7 @@ def repeats(trail: Trail) -> int:
     """Events that the enriched topic holds again; 0 while it cannot be read."""
     try:
         keys = Counter((event.article, event.sequence) for event in witnesses.topic("enriched")(trail))
-    except (AssertionError, requests.RequestException):
+    except (AssertionError, requests.RequestException, BotoCoreError, ClientError):
         return 0
     return keys.total() - len(keys)
 
