@@ -9,7 +9,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from audittrail import article_path, views  # noqa: F401 - the former registers <article:…> and <sequence:…>
-from audittrail.admin_base import ModelAdmin
+from audittrail.admin_base import ReadOnlyAdmin
 from audittrail.models import AuditEvent
 from audittrail.timeline.filters import BadFilter
 
@@ -31,17 +31,8 @@ def _for_readers(view):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ModelAdmin):
+class AuditEventAdmin(ReadOnlyAdmin):
     """No list and no forms of Django's own: they count and sort whole tables, and nobody edits the trail."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
 
     def get_urls(self) -> list:
         article = "articles/<article:article_id>"

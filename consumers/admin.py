@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from django.views.generic import TemplateView
 from kombu.exceptions import OperationalError as BrokerAway
 
-from audittrail.admin_base import AdminPage, ModelAdmin
+from audittrail.admin_base import AdminPage, ReadOnlyAdmin
 from consumers import cards, control, replay, setaside_admin  # noqa: F401 - the last registers its own pages
 from consumers.models import ControlAction, DeadLetter, StageControl
 from consumers.status import collect
@@ -73,21 +73,8 @@ def _require(request: HttpRequest, permission: str) -> None:
         raise PermissionDenied
 
 
-class _ReadOnly(ModelAdmin):
-    """Written by the pipeline, never by hand."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-
 @admin.register(StageControl)
-class StageControlAdmin(_ReadOnly):
+class StageControlAdmin(ReadOnlyAdmin):
     """Shown as one page instead of Django's list."""
 
     def get_urls(self) -> list:
@@ -101,7 +88,7 @@ class StageControlAdmin(_ReadOnly):
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(_ReadOnly):
+class DeadLetterAdmin(ReadOnlyAdmin):
     """What stages could not process; an admin can put it back."""
 
     list_display = ("failed_at", "stage", "reason", "article_id", "sequence", "origin", "replayed_at")

@@ -186,6 +186,11 @@ def relay_poll_seconds() -> float:
     return env.seconds("AUDIT_RELAY_POLL", 0.05)
 
 
+def relay_interval_seconds() -> float:
+    """AUDIT_RELAY_INTERVAL: a lane's batch begins so long after its last began at the earliest, unless that one was full."""
+    return env.seconds("AUDIT_RELAY_INTERVAL", 0.2)
+
+
 def relay_batch_rows() -> int:
     """AUDIT_RELAY_BATCH_ROWS: outbox rows in one Kafka transaction at most."""
     return env.integer("AUDIT_RELAY_BATCH_ROWS", 1000, minimum=1)

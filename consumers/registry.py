@@ -21,8 +21,13 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def client() -> SchemaRegistryClient:
-    """A client that answers or fails within seconds: who calls it knows how to wait."""
-    return SchemaRegistryClient({"url": conf.schema_registry_url(), "timeout": TIMEOUT_SECONDS, "max.retries": 0})
+    """A client that answers or fails within seconds: who calls it knows how to wait. One for a process: to make one takes 50 ms."""
+    return _client(conf.schema_registry_url())
+
+
+@cache
+def _client(url: str) -> SchemaRegistryClient:
+    return SchemaRegistryClient({"url": url, "timeout": TIMEOUT_SECONDS, "max.retries": 0})
 
 
 def schema_of(contract: str, version: int) -> Schema:

@@ -51,6 +51,14 @@ def _point_at(database: str) -> None:
         connections[alias].settings_dict["NAME"] = database
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords():
+    """Logins are made by the dozen: a hash that takes a tenth of a second proves nothing here."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker):
     """The migrated template that every test database is cloned from; it also serves tests that roll back."""

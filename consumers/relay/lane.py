@@ -93,14 +93,24 @@ class LaneWorker(threading.Thread):
         publish = partial(self._publish, store, lease, publisher, self._writer(publisher.partitions()))
         if recovery(progress, publisher.number()) is Recovery.FINISH:
             self.published += store.finish(lease)
-        else:
+        elif progress.rows:
             publish(progress.rows)
         while not self._stopping.is_set():
+            begun = time.monotonic()
             if self._paused():
                 self._rest("paused", "", PAUSED)
-            elif not publish(store.pending(lease, conf.relay_batch_rows(), conf.relay_batch_kilobytes() * 1024)):
+            elif rows := store.pending(lease, conf.relay_batch_rows(), conf.relay_batch_kilobytes() * 1024):
+                publish(rows)
+                self._gather(begun, rows)
+            else:
+                self._succeed()
                 self._keep_number(store, lease, publisher)
                 store.wait(conf.relay_poll_seconds())
+
+    def _gather(self, begun: float, rows: Sequence[int]) -> None:
+        """Let rows gather for the next batch, unless this one was full: a transaction costs Kafka the same for one row as for a thousand."""
+        if len(rows) < conf.relay_batch_rows():
+            self._stopping.wait(max(0.0, begun + conf.relay_interval_seconds() - time.monotonic()))
 
     def _keep_number(self, store: LaneStore, lease: Lease, publisher: Publisher) -> None:
         """Kafka forgets the offsets of a group without members after a while: a quiet lane commits its number anew."""
@@ -111,17 +121,14 @@ class LaneWorker(threading.Thread):
         self.partitions = lane_partitions(self.lane, conf.relay_lanes(), partitions)
         return MessageWriter(conf.raw_topic(), registry.codec(contracts.RAW), STRATEGIES[conf.key_strategy()](), self.partitions)
 
-    def _publish(self, store: LaneStore, lease: Lease, publisher: Publisher, writer: MessageWriter, ids: Sequence[int]) -> bool:
-        """Publish one batch; False when it is empty."""
-        if ids:
-            valid, messages, refused = writer.write(store.rows(ids))
-            number = store.intend(lease, valid, refused)
-            self.refused += len(refused)
-            if number is not None:
-                publisher.publish(messages, number)
-                self.published += store.finish(lease)
+    def _publish(self, store: LaneStore, lease: Lease, publisher: Publisher, writer: MessageWriter, ids: Sequence[int]) -> None:
+        valid, messages, refused = writer.write(store.rows(ids))
+        number = store.intend(lease, valid, refused)
+        self.refused += len(refused)
+        if number is not None:
+            publisher.publish(messages, number)
+            self.published += store.finish(lease)
         self._succeed()
-        return bool(ids)
 
     def _succeed(self) -> None:
         self._delay = FIRST_DELAY

@@ -155,6 +155,21 @@ def test_one_save_with_headline_and_tags_is_one_message(relay):
     assert {change["field"]: change["kind"] for change in events[1]["changes"]} == {"headline": "scalar", "body": "text", "tags": "relation"}
 
 
+def test_what_is_saved_soon_after_a_batch_shares_the_next(relay, monkeypatch):
+    monkeypatch.setenv("AUDIT_RELAY_INTERVAL", "4")
+    article = some_articles(1)[0]
+    relay()
+    _drained()
+
+    for number in range(5):
+        Article.objects.filter(pk=article.pk).update(headline=f"Edition {number}")
+    _drained()
+
+    until(lambda: not RelayLane.objects.filter(intent__isnull=False).exists(), what="batches that are done")
+    assert sum(RelayLane.objects.values_list("done", flat=True)) == 2
+    assert len(committed(conf.raw_topic())) == 6
+
+
 def test_a_message_carries_cloudevents_attributes(relay):
     article = some_articles(1)[0]
 

@@ -78,6 +78,7 @@ def crashes(monkeypatch):
     monkeypatch.setattr(lane_module, "LaneStore", lambda *args: Crashing(LaneStore(*args), crashes))
     monkeypatch.setattr(lane_module, "FIRST_DELAY", 0.01)
     monkeypatch.setenv("AUDIT_RETRY_CAP", "0.05")
+    monkeypatch.setenv("AUDIT_RELAY_INTERVAL", "0.01")
     return crashes
 
 
@@ -125,7 +126,7 @@ def test_killing_the_process_again_and_again_changes_nothing(own_trail):
     chance = random.Random(11)
     process = None
     with writers(some_articles(40)):
-        for _ in range(6):
+        for _ in range(4):
             process = subprocess.Popen([sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"], cwd=ROOT, env=os.environ.copy())
             before = _marked()
             until(lambda: _marked() > before or process.poll() is not None, what="a relay at work")

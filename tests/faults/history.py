@@ -100,7 +100,7 @@ class Passage:
             started = time.monotonic()
             result.killed = self._import(result.events)
             result.seconds[IMPORT] = time.monotonic() - started
-            self._manage("wait_until_caught_up", "--timeout", str(QUIET_WITHIN))
+            self.trail.manage("wait_until_caught_up", "--timeout", str(QUIET_WITHIN))
             result.seconds["all in database, index and archive"] = time.monotonic() - started
             moves.stop()
             peaks.stop()
@@ -151,13 +151,8 @@ class Passage:
     def _judged(self, result: Result) -> Result:
         result.verdicts = verdicts(self.trail, told(self.trail, self.history))
         result.messages = {name: counted_by_kcat(self.trail, name) for name in (self.trail.raw, self.trail.enriched)}
-        verified = self.trail.manage("verify_trail", "--grace", "0")
-        result.verification = "" if verified.returncode == 0 else verified.stdout + verified.stderr
+        result.verification = self.trail.verification()
         return result
-
-    def _manage(self, *arguments: str) -> None:
-        done = self.trail.manage(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def told(trail: Trail, history: Path) -> Deeds:

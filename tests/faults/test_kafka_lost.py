@@ -37,8 +37,7 @@ def refill(trail: Trail) -> None:
         want("stopped")
         until(released, what="lanes without a holder")
         for command in ("create_topics", "register_schemas", "republish"):
-            done = trail.manage(command)
-            assert done.returncode == 0, done.stdout + done.stderr
+            trail.manage(command)
         want("running")
 
 

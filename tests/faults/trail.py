@@ -46,8 +46,18 @@ class Trail:
         host, port = self.addresses.postgres
         return {"host": host, "port": port, "dbname": self.database, "user": "postgres", "password": "postgres", "connect_timeout": 5}
 
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess:
-        """Run a command of manage.py on this trail, to its end."""
+    def manage(self, *arguments: str) -> str:
+        """What a command of manage.py prints; it must succeed."""
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def verification(self) -> str:
+        """What verify_trail finds wrong with everything; empty when nothing is."""
+        done = self._run("verify_trail", "--grace", "0")
+        return "" if done.returncode == 0 else done.stdout + done.stderr
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(command, cwd=ROOT, env=self.environment(), capture_output=True, text=True)
 
