@@ -103,9 +103,9 @@ def source(event: dict, section: list[str] | None = None) -> dict:
     section, so it is carried from event to event; see `section_after`. Texts are cut to conf.search_text_limit() characters
     each, `truncated` tells it. `indexed_at` is left to the writer.
     """
-    inserted, removed = _bounded(_inserted(event)), _bounded(_removed(event))
-    before, after = _bounded(_sides(event, "before")), _bounded(_sides(event, "after"))
-    parts = {"inserted": inserted, "removed": removed, "before": before, "after": after}
+    texts = {"inserted": _inserted(event), "removed": _removed(event), "before": _sides(event, "before"), "after": _sides(event, "after")}
+    limit = conf.search_text_limit()
+    parts = {name: _bounded(some, limit) for name, some in texts.items()}
     return {
         **_metadata(event),
         "section": section_after(event, section),
@@ -199,9 +199,9 @@ def _sides(event: dict, side: str) -> Iterator[str]:
                     yield names[value]
 
 
-def _bounded(texts: Iterable[str]) -> tuple[list[str], bool]:
-    """Non-empty texts up to the limit of characters in all, and whether something was cut."""
-    kept, room = [], conf.search_text_limit()
+def _bounded(texts: Iterable[str], limit: int) -> tuple[list[str], bool]:
+    """Non-empty texts up to `limit` characters in all, and whether something was cut."""
+    kept, room = [], limit
     for text in filter(None, map(str.strip, texts)):
         kept.append(text[:room])
         room -= len(text)

@@ -5,7 +5,9 @@ Content that was too large for a message is stored here in full; `payload` then 
 """
 
 import io
+import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +15,8 @@ import pyarrow.parquet as pq
 from audittrail import contracts
 
 FORMAT = "audit-trail/1"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TIME = pa.timestamp("us", tz="UTC")
 _PRIMITIVES = {
@@ -83,7 +87,43 @@ def from_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def events(stored: pa.Table) -> list[dict]:
-    """The events of a table, as the codec gives them; origin columns included. What an older contract lacked has its default."""
+    """The events of a table, as the codec gives them; origin columns included. What an older contract lacked has its default.
+
+    Raises pyarrow.ArrowInvalid for columns of other types than SCHEMA's, and for a map with a key twice.
+    """
     lacking = {field["name"]: field["default"] for field in _CONTRACT["fields"] if field["name"] not in stored.column_names}
     whole = pa.concat_tables([SCHEMA.empty_table(), stored], promote_options="default")
-    return [row | lacking for row in whole.to_pylist(maps_as_pydicts="strict")]
+    columns = [_values(column.combine_chunks()) for column in whole.columns]
+    return [dict(zip(whole.column_names, row, strict=True)) | lacking for row in zip(*columns, strict=True)]
+
+
+def _values(array: pa.Array) -> list:
+    """As Array.to_pylist, but column by column, where that makes an Arrow object of each value on its way."""
+    if isinstance(array, pa.ExtensionArray):
+        return [None if value is None else uuid.UUID(bytes=value) for value in array.storage.to_pylist()]
+    if pa.types.is_timestamp(array.type):
+        return [None if value is None else _EPOCH + timedelta(microseconds=value) for value in array.cast(pa.int64()).to_pylist()]
+    if pa.types.is_struct(array.type):
+        names = [field.name for field in array.type]
+        return _with_nulls(array, [dict(zip(names, row, strict=True)) for row in zip(*map(_values, array.flatten()), strict=True)])
+    if pa.types.is_map(array.type):
+        return _with_nulls(array, _parts(array, list(zip(_values(array.keys), _values(array.items), strict=True)), _mapping))
+    if pa.types.is_list(array.type):
+        return _with_nulls(array, _parts(array, _values(array.values), list))
+    return array.to_pylist()
+
+
+def _parts(array: pa.Array, values: list, make) -> list:
+    offsets = array.offsets.to_pylist()
+    return [make(values[start:end]) for start, end in zip(offsets, offsets[1:], strict=False)]
+
+
+def _mapping(pairs: list[tuple]) -> dict:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        raise pa.ArrowInvalid(f"a map has a key twice: {sorted(key for key, _ in pairs)}")
+    return mapping
+
+
+def _with_nulls(array: pa.Array, values: list) -> list:
+    return [value if valid else None for value, valid in zip(values, array.is_valid().to_pylist(), strict=True)] if array.null_count else values

@@ -4,10 +4,12 @@ What counts is the sealed objects that manifests list, and the tail objects of d
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 
 import pyarrow as pa
 
@@ -15,6 +17,9 @@ from audittrail.archive import format, manifests, names, objects
 from audittrail.archive.manifests import DamagedManifest, Range
 from audittrail.archive.seal import merged
 from audittrail.archive.tail import DamagedArchive, segment
+
+AHEAD = 8
+"""Objects fetched while one is looked at: the store takes longer to answer than most of them take to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ def current(since: date | None = None) -> list[str]:
 
 def tables(since: date | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The archive's events, an object at a time; `columns`: only these. Raises as `current`, and FileNotFoundError."""
-    for name in current(since):
-        yield format.from_parquet(objects.read(name).content, columns)
+    for fetched in _fetched(current(since)):
+        yield format.from_parquet(fetched.result().content, columns)
 
 
 def events(since: date | None = None) -> Iterator[dict]:
@@ -68,21 +73,39 @@ def check(seen: Callable[[str, bytes], None] = lambda name, content: None) -> It
     for manifest in sealed.values():
         yield from _check_sealed(manifest, seen)
     yield from _added(sealed)
+    unsealed: list[names.Tail] = []
     for name in objects.listed(names.TAIL):
         try:
-            if (tail := names.tail(name)).day not in sealed:
-                ranges.append(_checked_tail(tail, seen))
-            elif not any(_holds(part, tail) for part in ranges):
-                yield Finding("added", name, f"{tail.day} is sealed without it: its events are not read")
-        except (names.UnknownName, DamagedArchive) as error:
-            yield Finding("added" if isinstance(error, names.UnknownName) else "changed", name, str(error))
+            tail = names.tail(name)
+        except names.UnknownName as error:
+            yield Finding("added", name, str(error))
+            continue
+        if tail.day not in sealed:
+            unsealed.append(tail)
+        elif not any(_holds(part, tail) for part in ranges):
+            yield Finding("added", name, f"{tail.day} is sealed without it: its events are not read")
+    for tail, fetched in zip(unsealed, _fetched(tail.name for tail in unsealed), strict=True):
+        try:
+            ranges.append(_checked_tail(tail, fetched.result(), seen))
+        except DamagedArchive as error:
+            yield Finding("changed", tail.name, str(error))
     yield from _breaks(ranges)
 
 
+def _fetched(names_: Iterable[str]) -> Iterator[Future[objects.Stored]]:
+    """Each object, in order, being read or having been; the result raises as objects.read."""
+    left = iter(names_)
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="archive") as pool:
+        under_way = deque(pool.submit(objects.read, name) for name in islice(left, AHEAD))
+        while under_way:
+            yield under_way.popleft()
+            under_way.extend(pool.submit(objects.read, name) for name in islice(left, 1))
+
+
 def _check_sealed(manifest: manifests.Manifest, seen: Callable[[str, bytes], None]) -> Iterator[Finding]:
-    for item in manifest.objects:
+    for item, fetched in zip(manifest.objects, _fetched(item.name for item in manifest.objects), strict=True):
         try:
-            content = objects.read(item.name).content
+            content = fetched.result().content
         except FileNotFoundError:
             yield Finding("missing", item.name, f"the manifest of {manifest.day} lists it with {item.events} events")
             continue
@@ -108,8 +131,7 @@ def _holds(part: Range, tail: names.Tail) -> bool:
     return (part.topic_id, part.partition) == (tail.topic_id, tail.partition) and part.start <= tail.first < part.end
 
 
-def _checked_tail(tail: names.Tail, seen: Callable[[str, bytes], None]) -> Range:
-    stored = objects.read(tail.name)
+def _checked_tail(tail: names.Tail, stored: objects.Stored, seen: Callable[[str, bytes], None]) -> Range:
     seen(tail.name, stored.content)
     covered = segment(tail.name, stored.metadata)
     if hashlib.sha256(stored.content).hexdigest() != stored.metadata.get("sha256"):

@@ -1,6 +1,8 @@
 """The search index and the archive against the database: the same events, each once, the same in every field."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import NamedTuple
 
 from elasticsearch import helpers
@@ -11,6 +13,8 @@ from audittrail.integrity import fingerprints
 from audittrail.integrity.findings import Finding
 
 Key = tuple[str, int]
+_PAGE = 2000
+"""Documents fetched at a time."""
 
 
 class Witness(NamedTuple):
@@ -67,13 +71,22 @@ def indexed(comparison: Comparison, article_id: str | None) -> Iterator[Finding]
     query = {"term": {"article_id": article_id}} if article_id else {"match_all": {}}
     with index.available():
         index.client().indices.refresh(index=conf.search_index())
-        for hit in helpers.scan(index.client(), index=conf.search_index(), query={"query": query}, size=2000):
+        for hit in _ahead(helpers.scan(index.client(), index=conf.search_index(), query={"query": query}, size=_PAGE)):
             source = hit["_source"]
             key = (source.get("article_id", ""), source.get("sequence", 0))
             if hit["_id"] != documents.document_id(*key):
                 yield Finding("index", "added", str(key[0]), int(key[1]), f"document {hit['_id']} does not stand under its own identity")
                 continue
             yield from comparison.feed(key, fingerprints.of_document(source), _bytes(source.get("hash")), lambda witness: witness.document)
+
+
+def _ahead(hits: Iterator[dict]) -> Iterator[dict]:
+    """The hits, the next page of them being fetched while one is compared."""
+    with ThreadPoolExecutor(1, thread_name_prefix="index") as pool:
+        upcoming = pool.submit(list, islice(hits, _PAGE))
+        while page := upcoming.result():
+            upcoming = pool.submit(list, islice(hits, _PAGE))
+            yield from page
 
 
 def archived(comparison: Comparison) -> Iterator[Finding]:
