@@ -8,8 +8,9 @@ from typing import NamedTuple
 from elasticsearch import helpers
 
 from audittrail import conf, documents, index
-from audittrail.archive import format, reader
+from audittrail.archive import reader
 from audittrail.integrity import fingerprints
+from audittrail.integrity.digests import Archived, Digester, Unreadable
 from audittrail.integrity.findings import Finding
 
 Key = tuple[str, int]
@@ -89,23 +90,33 @@ def _ahead(hits: Iterator[dict]) -> Iterator[dict]:
             yield from page
 
 
-def archived(comparison: Comparison) -> Iterator[Finding]:
-    """Every object of the archive, and every event in it, each object read once.  Raises objects.ArchiveUnavailable."""
+class Archive(NamedTuple):
+    """What was read of the archive: what is wrong with its objects, and their events."""
+
+    findings: list[Finding]
+    events: list[Archived]
+
+
+def read_archive(digested: Digester) -> Archive:
+    """Every object of the archive, each read once. Raises objects.ArchiveUnavailable, and FileNotFoundError for one that went meanwhile."""
     kinds = {"missing": "object_missing", "gap": "object_missing", "added": "added"}
-    of_events: list[Finding] = []
+    findings, events = [], []
 
     def seen(name: str, content: bytes) -> None:
         try:
-            events = format.events(format.from_parquet(content))
-        except ValueError as error:
-            of_events.append(Finding("archive", "object_changed", name, 0, f"cannot be read: {error}"))
-            return
-        for event in events:
-            of_events.extend(comparison.feed((event["article_id"], event["sequence"]), fingerprints.of_event(event), event["hash"], lambda witness: witness.event))
+            events.extend(digested(content))
+        except Unreadable as error:
+            findings.append(Finding("archive", "object_changed", name, 0, f"cannot be read: {error}"))
 
-    for found in reader.check(seen):
-        yield Finding("archive", kinds.get(found.kind, "object_changed"), found.name, 0, found.detail)
-    yield from of_events
+    broken = [Finding("archive", kinds.get(found.kind, "object_changed"), found.name, 0, found.detail) for found in reader.check(seen)]
+    return Archive(broken + findings, events)
+
+
+def archived(comparison: Comparison, archive: Archive) -> Iterator[Finding]:
+    """What is wrong with the archive's objects, and with every event in them."""
+    yield from archive.findings
+    for event in archive.events:
+        yield from comparison.feed((event.article_id, event.sequence), event.fingerprint, event.hash, lambda witness: witness.event)
 
 
 def _bytes(text) -> bytes:

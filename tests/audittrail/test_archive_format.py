@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audittrail.archive import format
+from audittrail.integrity import digests
 
 from .events import PROFILE, change, enriched_event, text_change
 
@@ -45,3 +46,20 @@ def test_a_map_that_has_a_key_twice_is_refused():
 
     with pytest.raises(pa.ArrowInvalid, match="a key twice"):
         format.events(stored.set_column(column, "labels", twice))
+
+
+def test_the_process_beside_gives_the_same_digests_and_outlives_what_is_no_object():
+    content = format.to_parquet(format.table([enriched_event(sequence=number) for number in (1, 2)]))
+
+    with digests.beside() as digested:
+        assert digested(content) == digests.here(content)
+        with pytest.raises(digests.Unreadable):
+            digested(b"no Parquet")
+        assert [event.sequence for event in digested(content)] == [1, 2]
+
+
+def test_a_process_beside_that_died_is_no_answer(monkeypatch):
+    monkeypatch.setattr(digests.sys, "executable", "/bin/false")
+
+    with digests.beside() as digested, pytest.raises(digests.Died, match="nothing is verified"):
+        digested(b"")
