@@ -11,6 +11,7 @@ from django.test.testcases import LiveServerThread
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from newsroom.models import Article
 from tests.audittrail.histories import KIM, History, bridge
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -149,3 +150,17 @@ def test_no_page_is_wider_than_the_screen(site, browser: Browser, session, width
         for name, args in pages.items():
             page.goto(site + reverse(f"admin:audittrail_{name}", args=args))
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+def test_a_word_longer_than_a_phone_does_not_widen_the_page_for_writing(site, browser: Browser, session):
+    article = Article.objects.create(headline="Long", slug="long", body=f"<p>{'x' * 200}</p>")
+
+    for page in _opened(browser, session, site + reverse("admin:newsroom_article_change", args=[article.pk])):
+        page.set_viewport_size({"width": 390, "height": 844})
+        expect(page.locator(".ProseMirror")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_histogram_of_one_day_says_from_when_to_when(site, browser: Browser, session):
+    for page in _opened(browser, session, site + reverse("admin:audittrail_timeline", args=["newsroom.article:45"])):
+        expect(page.locator("figcaption").first).to_contain_text(re.compile(r"\d{4}, \d\d:\d\d"))
