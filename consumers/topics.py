@@ -60,9 +60,9 @@ def brokers(admin: AdminClient) -> int:
 def differences(admin: AdminClient, topics: list[Topic]) -> list[Difference]:
     """What is missing or otherwise than wanted; empty when all is well. Raises KafkaException."""
     actual = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
-    missing = [topic for topic in topics if topic.name not in actual]
-    present = [topic for topic in topics if topic.name in actual]
-    configs = _configs(admin, present)
+    configs = _configs(admin, [topic for topic in topics if topic.name in actual])
+    missing = [topic for topic in topics if topic.name not in configs]
+    present = [topic for topic in topics if topic.name in configs]
     found = [Difference(topic, "topic", "missing", f"{topic.partitions} partitions × {topic.replication}", CREATE) for topic in missing]
     for topic in present:
         found += _in_layout(topic, actual[topic.name].partitions) + _in_config(topic, configs[topic.name])
@@ -90,10 +90,19 @@ def _in_config(topic: Topic, actual: dict[str, str]) -> list[Difference]:
 
 
 def _configs(admin: AdminClient, topics: list[Topic]) -> dict[str, dict[str, str]]:
+    """Topic → its settings, but for topics that the broker asked does not know."""
     if not topics:
         return {}
     futures = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics], request_timeout=TIMEOUT_SECONDS)
-    return {resource.name: {name: entry.value for name, entry in future.result().items()} for resource, future in futures.items()}
+    found = {}
+    for resource, future in futures.items():
+        try:
+            found[resource.name] = {name: entry.value for name, entry in future.result().items()}
+        except KafkaException as error:
+            # Of a topic that has just been made or deleted brokers learn one after the other.
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+    return found
 
 
 def repair(admin: AdminClient, found: list[Difference]) -> None:
@@ -112,12 +121,8 @@ def _await_effect(admin: AdminClient, topics: list[Topic]) -> None:
     """Brokers learn of a change one after the other."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        try:
-            if all(difference.remedy == NONE for difference in differences(admin, topics)):
-                return
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise
+        if all(difference.remedy == NONE for difference in differences(admin, topics)):
+            return
         time.sleep(0.1)
 
 

@@ -1,5 +1,6 @@
 """Stages run in threads or processes, and raw events to feed them with."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from audittrail import contracts
 from consumers import conf, registry
 from consumers.loop import Loop
 from consumers.stage import Stage
 from tests.audittrail.events import PROFILE, raw_event
+from tests.consumers.witness import until
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30
@@ -88,6 +90,12 @@ def put(topic: str, messages: list[tuple]) -> None:
 def positions(group: str, topic: str, partitions: int) -> dict[int, int]:
     """The group's committed offsets, where there are any."""
     reader = Consumer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "group.id": group, "isolation.level": "read_committed"})
-    found = reader.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=SECONDS)
+
+    def committed() -> list[TopicPartition] | None:
+        # A coordinator moves when Kafka balances its leaders.
+        with contextlib.suppress(KafkaException):
+            return reader.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=SECONDS)
+
+    found = until(committed, what=f"the positions of {group}")
     reader.close()
     return {each.partition: each.offset for each in found if each.offset >= 0}
