@@ -3,13 +3,14 @@
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import orjson
 from django.utils import timezone
 
 from audittrail import conf
 from audittrail.index import SearchUnavailable, available, client
+from audittrail.moments import EPOCH
 from audittrail.query import Period, Query, Term, parse
 
 __all__ = ["BadCursor", "Bucket", "Histogram", "Hit", "SearchPage", "SearchUnavailable", "freshness", "histogram", "search"]
@@ -153,7 +154,7 @@ def _bucket(bar: dict) -> Bucket:
 
 
 def _moment(milliseconds: float | None) -> datetime | None:
-    return None if milliseconds is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    return None if milliseconds is None else EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def _hit(item: dict) -> Hit:

@@ -187,7 +187,7 @@ def relay_poll_seconds() -> float:
 
 
 def relay_interval_seconds() -> float:
-    """AUDIT_RELAY_INTERVAL: a lane's batch begins so long after its last began at the earliest, unless that one was full."""
+    """AUDIT_RELAY_INTERVAL: a lane's batch begins so long after its last began at the earliest, unless that one had AUDIT_RELAY_BATCH_ROWS."""
     return env.seconds("AUDIT_RELAY_INTERVAL", 0.2)
 
 

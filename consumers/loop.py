@@ -18,7 +18,7 @@ from consumers.heartbeat import Control, Heartbeat, Report
 from consumers.membership import Membership
 from consumers.models import DesiredState
 from consumers.registry import schemas
-from consumers.stage import Fenced, NotReady, Outcome, Partition, Record, Stage
+from consumers.stage import NotReady, Outcome, Partition, Record, Stage
 
 log = logging.getLogger("consumers.loop")
 

@@ -7,16 +7,15 @@ Content that was too large for a message is stored here in full; `payload` then 
 import io
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audittrail import contracts
+from audittrail.moments import EPOCH
 
 FORMAT = "audit-trail/1"
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TIME = pa.timestamp("us", tz="UTC")
 _PRIMITIVES = {
@@ -102,7 +101,7 @@ def _values(array: pa.Array) -> list:
     if isinstance(array, pa.ExtensionArray):
         return [None if value is None else uuid.UUID(bytes=value) for value in array.storage.to_pylist()]
     if pa.types.is_timestamp(array.type):
-        return [None if value is None else _EPOCH + timedelta(microseconds=value) for value in array.cast(pa.int64()).to_pylist()]
+        return [None if value is None else EPOCH + timedelta(microseconds=value) for value in array.cast(pa.int64()).to_pylist()]
     if pa.types.is_struct(array.type):
         names = [field.name for field in array.type]
         return _with_nulls(array, [dict(zip(names, row, strict=True)) for row in zip(*map(_values, array.flatten()), strict=True)])

@@ -70,8 +70,7 @@ def check(seen: Callable[[str, bytes], None] = lambda name, content: None) -> It
         except (names.UnknownName, DamagedManifest) as error:
             yield Finding("unreadable", name, str(error))
     ranges: list[Range] = [part for manifest in sealed.values() for item in manifest.objects for part in item.ranges]
-    for manifest in sealed.values():
-        yield from _check_sealed(manifest, seen)
+    yield from _check_sealed([(day, item) for day, manifest in sealed.items() for item in manifest.objects], seen)
     yield from _added(sealed)
     unsealed: list[names.Tail] = []
     for name in objects.listed(names.TAIL):
@@ -92,9 +91,9 @@ def check(seen: Callable[[str, bytes], None] = lambda name, content: None) -> It
     yield from _breaks(ranges)
 
 
-def _fetched(names_: Iterable[str]) -> Iterator[Future[objects.Stored]]:
+def _fetched(wanted: Iterable[str]) -> Iterator[Future[objects.Stored]]:
     """Each object, in order, being read or having been; the result raises as objects.read."""
-    left = iter(names_)
+    left = iter(wanted)
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="archive") as pool:
         under_way = deque(pool.submit(objects.read, name) for name in islice(left, AHEAD))
         while under_way:
@@ -102,16 +101,16 @@ def _fetched(names_: Iterable[str]) -> Iterator[Future[objects.Stored]]:
             under_way.extend(pool.submit(objects.read, name) for name in islice(left, 1))
 
 
-def _check_sealed(manifest: manifests.Manifest, seen: Callable[[str, bytes], None]) -> Iterator[Finding]:
-    for item, fetched in zip(manifest.objects, _fetched(item.name for item in manifest.objects), strict=True):
+def _check_sealed(listed: list[tuple[date, manifests.Sealed]], seen: Callable[[str, bytes], None]) -> Iterator[Finding]:
+    for (day, item), fetched in zip(listed, _fetched(item.name for _, item in listed), strict=True):
         try:
             content = fetched.result().content
         except FileNotFoundError:
-            yield Finding("missing", item.name, f"the manifest of {manifest.day} lists it with {item.events} events")
+            yield Finding("missing", item.name, f"the manifest of {day} lists it with {item.events} events")
             continue
         seen(item.name, content)
         if hashlib.sha256(content).hexdigest() != item.sha256:
-            yield Finding("changed", item.name, f"its SHA-256 is not that of the manifest of {manifest.day}")
+            yield Finding("changed", item.name, f"its SHA-256 is not that of the manifest of {day}")
 
 
 def _added(sealed: dict[date, manifests.Manifest]) -> Iterator[Finding]:

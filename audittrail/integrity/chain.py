@@ -5,16 +5,15 @@ decoded events and the state rebuilt from them, so that a lost, altered or reord
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
+from audittrail.moments import EPOCH
 from audittrail.versions import ChangeMismatch, State, UnresolvedPayload, changed, is_reference
 
 DOMAIN = b"audit-trail/1"
 NO_PREVIOUS = bytes(32)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Finding(NamedTuple):
@@ -84,7 +83,7 @@ def event_hash(event: dict) -> bytes:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970-01-01T00:00Z, exactly."""
-    delta = moment - _EPOCH
+    delta = moment - EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 

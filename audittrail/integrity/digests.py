@@ -60,7 +60,7 @@ def beside() -> Iterator[Digester]:
                 process.stdin.flush()
                 answer = pickle.load(process.stdout)
             except (BrokenPipeError, EOFError) as error:
-                raise Died("The process that reads archive objects has ended: nothing is verified. Run it again.") from error
+                raise Died("The process that reads archive objects has ended: of these nothing is verified. Run it again.") from error
             if isinstance(answer, Unreadable):
                 raise answer
             return answer

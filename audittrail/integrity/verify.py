@@ -151,7 +151,7 @@ class _Run:
         comparison = copies.Comparison("archive", self.known, self._in_scope)
         try:
             self._compare(comparison, copies.archived(comparison, reading.result()))
-        except objects.ArchiveUnavailable as error:
+        except (objects.ArchiveUnavailable, digests.Died) as error:
             self._found("archive", "unavailable", "", 0, str(error))
         except FileNotFoundError as error:
             self._found("archive", "object_missing", "", 0, f"gone while it was read: {error}")

@@ -108,7 +108,7 @@ class LaneWorker(threading.Thread):
                 store.wait(conf.relay_poll_seconds())
 
     def _gather(self, begun: float, rows: Sequence[int]) -> None:
-        """Let rows gather for the next batch, unless this one was full: a transaction costs Kafka the same for one row as for a thousand."""
+        """Let rows gather for the next batch, unless this one had all it may: what a transaction costs Kafka hardly depends on its rows."""
         if len(rows) < conf.relay_batch_rows():
             self._stopping.wait(max(0.0, begun + conf.relay_interval_seconds() - time.monotonic()))
 

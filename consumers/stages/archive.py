@@ -11,6 +11,7 @@ from audittrail.archive import names, objects, tail
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
 from audittrail.archive.tail import DamagedArchive
+from audittrail.moments import EPOCH
 from consumers import clients, conf, payloads, registry, topics
 from consumers.events import Decoded, decode
 from consumers.stage import NotReady, Outcome, Partition, Record, Stage
@@ -18,7 +19,6 @@ from consumers.stage import NotReady, Outcome, Partition, Record, Stage
 UPLOADS = 8
 """Objects written at the same time."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_NOW = (ArchiveUnavailable, DamagedArchive, DamagedManifest)
 
 
@@ -104,7 +104,7 @@ class ArchiveSink(Stage):
         return [row for row in rows if (row["event_id"].bytes, row["hash"]) not in self._elsewhere]
 
     def _origin(self, record: Record) -> dict:
-        appended_at = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+        appended_at = EPOCH + timedelta(milliseconds=record.timestamp_ms)
         return {"topic_id": self._topic_id, "partition": record.partition, "offset": record.offset, "appended_at": appended_at}
 
 

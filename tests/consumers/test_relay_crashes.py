@@ -126,7 +126,7 @@ def test_killing_the_process_again_and_again_changes_nothing(own_trail):
     chance = random.Random(11)
     process = None
     with writers(some_articles(40)):
-        for _ in range(4):
+        for _ in range(6):
             process = subprocess.Popen([sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"], cwd=ROOT, env=os.environ.copy())
             before = _marked()
             until(lambda: _marked() > before or process.poll() is not None, what="a relay at work")

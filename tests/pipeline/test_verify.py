@@ -61,6 +61,14 @@ def test_a_long_trail_is_read_by_two_processes_and_judged_the_same(article, supe
     assert ("archive", "altered", 3) in found(article)
 
 
+def test_where_the_process_beside_has_died_the_archive_counts_as_unverified(article, monkeypatch):
+    monkeypatch.setattr("audittrail.integrity.verify.WORTH_A_PROCESS", 0)
+    monkeypatch.setattr("audittrail.integrity.digests.sys.executable", "/bin/false")
+    report = verify(article, grace=ARRIVED)
+    assert ("archive", "unavailable") in {(finding.store, finding.kind) for finding in report.findings}
+    assert not report.complete
+
+
 def test_the_command_exits_with_1_and_a_list_when_something_is_wrong(article, superuser):
     call_command("verify_trail", article=article, stdout=io.StringIO())
     superuser.execute("DELETE FROM audittrail_auditevent WHERE article_id = %s AND sequence = 3", [article])
