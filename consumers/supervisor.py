@@ -1,31 +1,26 @@
-"""Keeps running what the database says shall run: each process a fresh interpreter with `manage.py run_consumer NAME --slot N`.
+"""Keeps running what the database says shall run: processes as `manage.py run_consumer NAME --slot N` would start them.
 
 It restarts what dies, kills what has gone silent, ends what is no longer wanted, and takes all its children with it when it ends,
 however it ends. While PostgreSQL is away it keeps what runs.
 """
 
-import ctypes
 import logging
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+from multiprocessing.process import BaseProcess
 
 import psycopg
 
 from consumers import conf
+from consumers.forking import Place, launch
 from consumers.models import DesiredState
 from consumers.relay import database
 
 log = logging.getLogger(__name__)
 
-MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
 TURN_SECONDS = 0.5
 FIRST_DELAY, LAST_DELAY = 0.5, 30.0
 STEADY_SECONDS = 60.0
@@ -33,7 +28,6 @@ STEADY_SECONDS = 60.0
 GRACE_SECONDS = 3.0
 """Beyond the processes' own shutdown deadline, until they are killed."""
 
-_PR_SET_PDEATHSIG = 1
 _CONTROLS = "SELECT stage, desired_state, processes FROM consumers_stagecontrol"
 _BEATS = "SELECT stage, slot, pid, extract(epoch FROM now() - beat_at)::float FROM consumers_member WHERE host = %s"
 _LOCK = "SELECT pg_try_advisory_lock(hashtext(%s))"
@@ -43,18 +37,11 @@ class AlreadySupervised(Exception):
     """Another supervisor keeps this trail's consumers running on this host."""
 
 
-class Place(NamedTuple):
-    """One process of a stage."""
-
-    stage: str
-    slot: int
-
-
 @dataclass(slots=True)
 class Child:
     """A process of ours, running, ending (`killed_at` is when it will be killed) or waiting to be restarted."""
 
-    process: subprocess.Popen
+    process: BaseProcess
     started_at: float
     delay: float = FIRST_DELAY
     killed_at: float | None = None
@@ -84,23 +71,6 @@ def following_delay(delay: float, lifetime: float) -> float:
     return FIRST_DELAY if lifetime >= STEADY_SECONDS else min(delay * 2, LAST_DELAY)
 
 
-def launch(place: Place) -> subprocess.Popen:
-    """A fresh interpreter, out of the terminal's reach, that the kernel kills when this process dies."""
-    command = [sys.executable, str(MANAGE), "run_consumer", place.stage, "--slot", str(place.slot)]
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=_dies_with(os.getpid()))
-
-
-def _dies_with(parent: int) -> Callable[[], None]:
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died in between
-            os._exit(1)
-
-    return prepare
-
-
 @dataclass(slots=True)
 class _Database:
     """What the supervisor knows from PostgreSQL, and since when it can read it without interruption."""
@@ -113,7 +83,7 @@ class _Database:
 class Supervisor:
     """All consumer processes of this host; `run` returns after SIGTERM or SIGINT."""
 
-    def __init__(self, start: Callable[[Place], subprocess.Popen] = launch, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, start: Callable[[Place], BaseProcess] = launch, clock: Callable[[], float] = time.monotonic):
         self._start, self._clock = start, clock
         self._host = socket.gethostname()
         self._children: dict[Place, Child] = {}
@@ -168,7 +138,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         for place, child in list(self._children.items()):
-            status = child.process.poll()
+            status = child.process.exitcode
             if status is not None:
                 del self._children[place]
                 if child.killed_at is None:

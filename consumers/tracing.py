@@ -23,10 +23,12 @@ _W3C = TraceContextTextMapPropagator()
 _tracer: Tracer | None = None
 
 
-def start(stage: str) -> None:
-    """Export this process's spans from now on, as service `audit-trail-<stage>`, if it is configured where to."""
+@contextmanager
+def exported(stage: str) -> Iterator[None]:
+    """Export this process's spans, as service `audit-trail-<stage>`, while the block runs, if it is configured where to."""
     global _tracer
     if not conf.otlp_endpoint():
+        yield
         return
     # Costs a third of a second, and only who exports needs it.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -34,9 +36,13 @@ def start(stage: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: f"audit-trail-{stage}"}))
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: f"audit-trail-{stage}"}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _tracer = provider.get_tracer("audit-trail")
+    try:
+        yield
+    finally:
+        provider.shutdown()
 
 
 def published(traceparent: str | None, captured_at: datetime, attributes: dict[str, str | int]) -> str | None:

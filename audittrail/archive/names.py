@@ -32,12 +32,22 @@ class Tail:
 
     @property
     def name(self) -> str:
-        return f"{tails_of(self.topic_id, self.day)}p{self.partition:02d}-{self.first:020d}.parquet"
+        return f"{tails_before(tails_of(self.topic_id, self.day), self.partition, self.first)}.parquet"
 
 
 def tails_of(topic_id: str, day: date) -> str:
     """Prefix of a topic's tail objects of a day."""
     return f"{TAIL}topic={topic_id}/date={day}/"
+
+
+def tails_in(folder: str, partition: int) -> str:
+    """Prefix of a partition's tail objects in a folder; as names they sort by offset."""
+    return f"{folder}p{partition:02d}-"
+
+
+def tails_before(folder: str, partition: int, first: int) -> str:
+    """Sorts before the tail objects from an offset on, and after all others of the partition."""
+    return f"{tails_in(folder, partition)}{first:020d}"
 
 
 def tail(name: str) -> Tail:

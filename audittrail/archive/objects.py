@@ -76,10 +76,10 @@ def metadata(name: str) -> dict[str, str]:
         return archive_storage.head(name)
 
 
-def listed(prefix: str) -> list[str]:
-    """Names of the objects that start with `prefix`, in order. Raises ArchiveUnavailable."""
+def listed(prefix: str, after: str = "") -> list[str]:
+    """Names of the objects that start with `prefix`, in order, those after `after` only. Raises ArchiveUnavailable."""
     with available():
-        keys = [item["Key"] for page in _pages(Prefix=prefix) for item in page.get("Contents", ())]
+        keys = [item["Key"] for page in _pages(Prefix=prefix, StartAfter=after) for item in page.get("Contents", ())]
     return [key for key in keys if not _UPLOADING.search(key)]
 
 

@@ -7,12 +7,19 @@ long as each starts where an object ends: `ends` says where.
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from itertools import takewhile
+from types import MappingProxyType
 from typing import NamedTuple
 
 from audittrail.archive import format, manifests, names, objects
+
+AT_ONCE = 8
+"""Questions to the object store at the same time."""
+BESIDE = 10_000
+"""Offsets before the place where an end is thought to be: more than a batch holds."""
 
 
 class DamagedArchive(Exception):
@@ -67,20 +74,34 @@ def _create(topic_id: str, partition: int, run: list[dict], start: int) -> int:
     return segment(name, objects.metadata(name)).end
 
 
-def ends(topic_id: str, partitions: set[int]) -> dict[int, int]:
+def ends(topic_id: str, partitions: set[int], near: Mapping[int, int] = MappingProxyType({})) -> dict[int, int]:
     """Where the archive of a topic ends, by partition; partitions it has nothing of are left out.
 
+    `near`: where each is thought to end, so that a long day need not be listed from its beginning. A wrong one costs time, not truth.
     Looks from the newest day backwards, and among sealed days for partitions that have no tail left.
     Raises ArchiveUnavailable, DamagedArchive.
     """
     last: dict[int, names.Tail] = {}
-    for prefix in reversed(objects.folders(f"{names.TAIL}topic={topic_id}/")):
-        if partitions <= last.keys():
-            break
-        newest = {found.partition: found for found in names.known(names.tail, objects.listed(prefix))}
-        last = newest | last
-    found = {number: segment(tail.name, objects.metadata(tail.name)).end for number, tail in last.items() if number in partitions}
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="archive") as pool:
+        for folder in reversed(objects.folders(f"{names.TAIL}topic={topic_id}/")):
+            newest = pool.map(lambda number, folder=folder: _newest(folder, number, near.get(number, 0)), partitions - last.keys())
+            last |= {tail.partition: tail for tail in newest if tail}
+            if partitions <= last.keys():
+                break
+        found = dict(zip(last, pool.map(_end, last.values()), strict=True))
     return manifests.ends(topic_id, partitions - found.keys()) | found
+
+
+def _newest(folder: str, partition: int, near: int) -> names.Tail | None:
+    for start in dict.fromkeys((max(0, near - BESIDE), 0)):
+        listed = objects.listed(names.tails_in(folder, partition), names.tails_before(folder, partition, start))
+        if found := list(names.known(names.tail, listed)):
+            return found[-1]
+    return None
+
+
+def _end(tail: names.Tail) -> int:
+    return segment(tail.name, objects.metadata(tail.name)).end
 
 
 def known_elsewhere(topic_id: str, since: date, beginning: str = "") -> set[tuple[bytes, bytes]]:

@@ -12,7 +12,7 @@ from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
 from audittrail.archive.tail import DamagedArchive
 from audittrail.moments import EPOCH
-from consumers import clients, conf, payloads, registry, topics
+from consumers import clients, conf, lag, payloads, registry, topics
 from consumers.events import Decoded, decode
 from consumers.stage import NotReady, Outcome, Partition, Record, Stage
 
@@ -61,20 +61,21 @@ class ArchiveSink(Stage):
         try:
             # Where an object was lost reading goes back, over events that may have been restored meanwhile.
             self._elsewhere |= tail.known_elsewhere(self._topic_id, (datetime.now(UTC) - tail.RECENT).date(), names.RESTORED)
-            ends = tail.ends(self._topic_id, {partition.number for partition in partitions})
+            near = {partition.number: offset for partition, offset in lag.committed(self.group, partitions).items()}
+            ends = tail.ends(self._topic_id, {partition.number for partition in partitions}, near)
         except _NOT_NOW as error:
             raise NotReady(str(error)) from error
+        except KafkaException as error:
+            raise NotReady(f"Kafka does not tell the positions of {self.group}: {error.args[0].str()}") from error
         self._positions |= {partition.number: ends.get(partition.number) for partition in partitions}
         # From the first message where the archive has none: the group's offsets may be those of a topic that is gone.
         return {partition: ends.get(partition.number, 0) for partition in partitions}
 
     def _know_topic(self) -> None:
-        """Learn which topic bears the name now: one made anew while this process runs has another id, and repeats what the old one had."""
+        """Learn which topic bears the name, and what others that bore it have brought: one made anew repeats some of that."""
         try:
-            topic_id = topics.ids(clients.admin(), self.topics())[conf.enriched_topic()]
-            if topic_id != self._topic_id:
-                self._elsewhere = tail.known_elsewhere(topic_id, (datetime.now(UTC) - tail.RECENT).date())
-                self._topic_id = topic_id
+            self._topic_id = topics.ids(clients.admin(), self.topics())[conf.enriched_topic()]
+            self._elsewhere = tail.known_elsewhere(self._topic_id, (datetime.now(UTC) - tail.RECENT).date())
         except KafkaException as error:
             raise NotReady(f"Kafka does not tell the id of {conf.enriched_topic()}: {error}") from error
         except _NOT_NOW as error:

@@ -88,6 +88,24 @@ def test_where_a_partition_ends(bucket):
     assert tail.ends(TOPIC, {3, 7, 11}) == {3: 4, 7: 25}
 
 
+def test_a_long_day_is_not_listed_from_its_beginning(bucket, monkeypatch):
+    monkeypatch.setattr(tail, "BESIDE", 10)
+    write([row(offset) for offset in range(100)], size=1)
+    seen = []
+    monkeypatch.setattr(objects, "listed", lambda *asked, listed=objects.listed: seen.extend(found := listed(*asked)) or found)
+
+    assert tail.ends(TOPIC, {7}, {7: 98}) == {7: 100}
+    assert len(seen) == 12
+
+
+@pytest.mark.parametrize("near", [0, 12, 5_000], ids=["nothing known", "far behind", "beyond the end"])
+def test_a_wrong_guess_of_where_a_partition_ends_costs_time_only(bucket, monkeypatch, near):
+    monkeypatch.setattr(tail, "BESIDE", 10)
+    write([row(offset) for offset in range(40)], size=4)
+
+    assert tail.ends(TOPIC, {7}, {7: near}) == {7: 40}
+
+
 def test_what_another_topic_brought_lately_is_known(bucket):
     old, new = row(0, topic_id="before"), row(0, day=5, topic_id="before", event_id=uuid.uuid4())
     write([old]), write([new | {"offset": 9}])

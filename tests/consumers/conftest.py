@@ -5,6 +5,7 @@ import uuid
 import pytest
 from django.core.files.storage import storages
 
+from tests.consumers import PARTITIONS
 from tests.consumers.contract_files import contract_files  # noqa: F401 - a fixture for all tests here
 
 
@@ -15,7 +16,8 @@ def own_trail(fresh_database, monkeypatch):
 
     prefix = f"t{uuid.uuid4().hex[:8]}-"
     monkeypatch.setenv("AUDIT_PREFIX", prefix)
-    monkeypatch.setenv("AUDIT_PARTITIONS", "8")
+    monkeypatch.setenv("AUDIT_PARTITIONS", str(PARTITIONS))
+    monkeypatch.setenv("AUDIT_RELAY_LANES", "2")
     call_command("create_topics")
     call_command("register_schemas")
     yield prefix

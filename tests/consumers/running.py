@@ -88,13 +88,13 @@ def put(topic: str, messages: list[tuple]) -> None:
     assert producer.flush(SECONDS) == 0
 
 
-def positions(group: str, topic: str, partitions: int) -> dict[int, int]:
+def positions(group: str, topic: str) -> dict[int, int]:
     """The group's committed offsets, where there are any."""
     reader = Consumer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "group.id": group, "isolation.level": "read_committed"})
 
     def committed() -> list[TopicPartition] | None:
         try:
-            return reader.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=SECONDS)
+            return reader.committed([TopicPartition(topic, number) for number in range(conf.partitions())], timeout=SECONDS)
         except KafkaException as error:
             if error.args[0].code() not in MOVING:
                 raise

@@ -16,6 +16,7 @@ from consumers.stage import Fenced, NotReady, Partition, Record
 from consumers.stages.archive import ArchiveSink
 from tests.audittrail.events import raw_event
 from tests.audittrail.indexes import event
+from tests.consumers import PARTITIONS
 from tests.consumers.running import positions, process, put, running
 from tests.consumers.witness import until
 
@@ -120,7 +121,7 @@ def make_topic_anew() -> None:
 
 def fill(count: int) -> None:
     encode = registry.codec(contracts.ENRICHED).encode
-    put(conf.enriched_topic(), [(number % 8, b"k", encode(event(number % 8, number // 8 + 1)), {}) for number in range(count)])
+    put(conf.enriched_topic(), [(number % PARTITIONS, b"k", encode(event(number % 8, number // 8 + 1)), {}) for number in range(count)])
 
 
 def test_from_the_enriched_topic_to_the_archive_and_back_after_a_reset(sink):
@@ -153,9 +154,9 @@ def test_the_group_learns_what_the_archive_has(sink, monkeypatch):
         lost.setattr(delivery, "commit", lambda consumer, batch: None)
         with running(ArchiveSink()):
             until(lambda: len(stored()) == 16, what="16 events")
-    assert sum(positions(conf.group("archive"), conf.enriched_topic(), 8).values()) == 0
+    assert sum(positions(conf.group("archive"), conf.enriched_topic()).values()) == 0
     with running(ArchiveSink()):
-        until(lambda: sum(positions(conf.group("archive"), conf.enriched_topic(), 8).values()) == 16, what="its positions committed")
+        until(lambda: sum(positions(conf.group("archive"), conf.enriched_topic()).values()) == 16, what="its positions committed")
 
 
 def test_a_day_is_passed_when_everything_appended_on_it_is_archived(sink):

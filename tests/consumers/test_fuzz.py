@@ -60,7 +60,7 @@ def with_noise(values: list[bytes]) -> list[tuple]:
 
 
 def through(group: str, topic: str, count: int) -> None:
-    until(lambda: sum(positions(conf.group(group), topic, 8).values()) == count, seconds=200, what=f"{group} through {topic}")
+    until(lambda: sum(positions(conf.group(group), topic).values()) == count, seconds=200, what=f"{group} through {topic}")
 
 
 def test_noise_on_the_raw_topic(never_halting):

@@ -2,12 +2,15 @@
 
 import random
 import string
+import threading
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -122,10 +125,41 @@ def test_a_dead_letter_is_a_cloudevent_too(own_trail):
 
 
 def test_nothing_is_exported_unless_it_is_configured_where_to(monkeypatch):
-    monkeypatch.setattr(tracing, "_tracer", None)
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
-    tracing.start("enricher")
-    assert tracing._tracer is None
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-    tracing.start("enricher")
-    assert tracing._tracer is not None
+    with tracing.exported("enricher"):
+        assert tracing._tracer is None
+
+
+def test_spans_still_held_when_a_process_ends_are_exported(collector, monkeypatch):
+    monkeypatch.setattr(tracing, "_tracer", None)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
+
+    with tracing.exported("relay"):
+        tracing.published(TRACEPARENT, timezone.now(), {})
+
+    (body,) = collector.received
+    assert b"relay publish" in body and b"audit-trail-relay" in body
+
+
+@pytest.fixture
+def collector():
+    """An HTTP server that takes spans; bodies of requests in `received`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            server.received.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.received = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()

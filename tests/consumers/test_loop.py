@@ -15,6 +15,7 @@ from consumers.models import DeadLetter, DesiredState, Member, StageControl
 from consumers.stage import Fenced
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
+from tests.consumers import PARTITIONS
 from tests.consumers.running import ROOT, positions, process, put, put_events, raw, running
 from tests.consumers.witness import committed, until
 
@@ -38,7 +39,7 @@ def dead_letters() -> list[dict]:
 
 def done(count: int) -> None:
     """The group has committed `count` raw messages."""
-    until(lambda: sum(positions(conf.group("processor"), conf.raw_topic(), 8).values()) == count, what=f"{count} messages committed")
+    until(lambda: sum(positions(conf.group("processor"), conf.raw_topic()).values()) == count, what=f"{count} messages committed")
 
 
 def reported(state: str, stage: str = "enricher", slot: int = 1) -> Member:
@@ -56,7 +57,7 @@ def test_enriches_each_event_once_at_its_partition(own_trail):
         done(40)
     assert enriched_ids() == ids(events)
     found = committed(conf.enriched_topic())
-    assert all(message.partition() == int(message.key().decode().rpartition(":")[2]) % 8 for message in found)
+    assert all(message.partition() == int(message.key().decode().rpartition(":")[2]) % PARTITIONS for message in found)
     assert all(dict(message.headers())["traceparent"] == b"00-1-2-01" for message in found)
 
 
@@ -177,7 +178,7 @@ def test_waits_for_a_missing_version_of_an_author_and_stays_a_member(own_trail):
     with running(Enricher()):
         member = reported("waiting")
         assert "version 2 of newsroom.author:7" in member.reason
-        assert len(member.partitions) == 8
+        assert len(member.partitions) == PARTITIONS
         profile = {"name": "Kim", "byline": "By Kim", "role": "editor", "desk": "city"}
         ActorVersion.objects.using("owner").create(actor_id="newsroom.author:7", version=2, recorded_at=event["recorded_at"], **profile)
         done(1)
@@ -189,7 +190,7 @@ def test_pauses_resumes_and_stops_as_wanted(own_trail):
     wanted(DesiredState.PAUSED)
     put_events([raw(1)])
     with running(Enricher()) as loop:
-        until(lambda: len(reported("paused").partitions) == 8, what="a paused member with its partitions")
+        until(lambda: len(reported("paused").partitions) == PARTITIONS, what="a paused member with its partitions")
         assert enriched() == []
         wanted(DesiredState.RUNNING)
         done(1)
@@ -205,7 +206,7 @@ def test_halts_when_all_fails_until_an_operator_lets_it_go_on(own_trail, monkeyp
     with running(Enricher()):
         member = reported("halted")
         assert "wrong_magic_byte" in member.reason or "truncated" in member.reason
-        assert len(member.partitions) == 8 and dead_letters() == []
+        assert len(member.partitions) == PARTITIONS and dead_letters() == []
         wanted(DesiredState.RUNNING)
         done(12)
     assert len(dead_letters()) == 12
@@ -214,11 +215,11 @@ def test_halts_when_all_fails_until_an_operator_lets_it_go_on(own_trail, monkeyp
 def test_a_second_member_takes_over_only_what_must_move(own_trail):
     events = [raw(number) for number in range(200)]
     with running(Enricher()) as first:
-        until(lambda: len(first.partitions) == 8, what="all partitions with the first member")
+        until(lambda: len(first.partitions) == PARTITIONS, what="all partitions with the first member")
         put_events(events[:100])
         with running(Enricher(), slot=2) as second:
-            until(lambda: len(second.partitions) == 4, what="half of the partitions with the second member")
-            assert len(first.partitions) == 4 and not first.partitions & second.partitions
+            until(lambda: len(second.partitions) == PARTITIONS // 2, what="half of the partitions with the second member")
+            assert len(first.partitions) == PARTITIONS // 2 and not first.partitions & second.partitions
             put_events(events[100:])
             done(200)
     assert enriched_ids() == ids(events)
@@ -227,21 +228,21 @@ def test_a_second_member_takes_over_only_what_must_move(own_trail):
 def test_partitions_that_left_during_a_pause_flow_when_they_return(own_trail):
     wanted(DesiredState.RUNNING)
     with running(Enricher()) as first:
-        until(lambda: len(first.partitions) == 8, what="all partitions with the first member")
+        until(lambda: len(first.partitions) == PARTITIONS, what="all partitions with the first member")
         wanted(DesiredState.PAUSED)
         reported("paused")
         with running(Enricher(), slot=2):
-            until(lambda: len(first.partitions) == 4, what="half of the partitions with the second member")
+            until(lambda: len(first.partitions) == PARTITIONS // 2, what="half of the partitions with the second member")
             wanted(DesiredState.RUNNING)
             reported("running")
-        until(lambda: len(first.partitions) == 8, what="all partitions back with the first member")
+        until(lambda: len(first.partitions) == PARTITIONS, what="all partitions back with the first member")
         put_events([raw(number) for number in range(8)])
         done(8)
 
 
 def test_the_older_of_two_processes_in_one_slot_ends(own_trail):
     with running(Enricher()) as older:
-        until(lambda: len(older.partitions) == 8, what="all partitions with the older process")
+        until(lambda: len(older.partitions) == PARTITIONS, what="all partitions with the older process")
         with running(Enricher()) as younger:
             until(lambda: older.failures, what="the older process ends")
             put_events([raw(1)])

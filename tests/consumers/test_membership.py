@@ -11,6 +11,7 @@ from audittrail import contracts
 from consumers import conf, metrics, registry
 from consumers.models import Member
 from consumers.stages.enricher import Enricher
+from tests.consumers import PARTITIONS
 from tests.consumers.running import positions, process, put_events, raw, running
 from tests.consumers.witness import committed, until
 
@@ -39,7 +40,7 @@ def feeding() -> Iterator[list[dict]]:
 
 
 def all_done(events: list[dict]) -> None:
-    until(lambda: sum(positions(conf.group("processor"), conf.raw_topic(), 8).values()) == len(events), what="all events through")
+    until(lambda: sum(positions(conf.group("processor"), conf.raw_topic()).values()) == len(events), what="all events through")
     codec = registry.codec(contracts.ENRICHED)
     found = [codec.decode(message.value(), registry.schemas().by_id)["event_id"] for message in committed(conf.enriched_topic())]
     assert sorted(found) == sorted(event["event_id"] for event in events)
@@ -59,12 +60,12 @@ def holding(slot: int, partitions: int, since: int = 0) -> Member:
 def test_a_member_killed_and_restarted_in_time_moves_nothing(own_trail):
     with feeding() as events:
         with running(Enricher(), slot=2) as other, process("enricher", slot=1) as first:
-            dead = holding(1, 4).pid
+            dead = holding(1, PARTITIONS // 2).pid
             before, kept = rebalanced(), other.partitions
             first.kill()
             first.wait()
             with process("enricher", slot=1):
-                holding(1, 4, since=dead)
+                holding(1, PARTITIONS // 2, since=dead)
                 assert (rebalanced(), other.partitions) == (before, kept)
                 until(lambda: len(events) > 200, what="some events more")
     with running(Enricher(), slot=2), running(Enricher(), slot=1):
@@ -75,10 +76,10 @@ def test_a_member_frozen_until_it_is_given_up_doubles_nothing_when_it_thaws(own_
     monkeypatch.setenv("AUDIT_SESSION_TIMEOUT", "6")
     with process("enricher", slot=1) as frozen, running(Enricher(), slot=2) as heir:
         with feeding() as events:
-            until(lambda: len(heir.partitions) == 4, what="half of the partitions with each")
+            until(lambda: len(heir.partitions) == PARTITIONS // 2, what="half of the partitions with each")
             frozen.send_signal(signal.SIGSTOP)
-            until(lambda: len(heir.partitions) == 8, what="all partitions with the heir")
+            until(lambda: len(heir.partitions) == PARTITIONS, what="all partitions with the heir")
             frozen.send_signal(signal.SIGCONT)
-            until(lambda: len(heir.partitions) == 4, what="half of the partitions given back")
+            until(lambda: len(heir.partitions) == PARTITIONS // 2, what="half of the partitions given back")
         all_done(events)
         assert frozen.poll() is None

@@ -36,7 +36,7 @@ def postgres(own_trail, monkeypatch):
 
 
 def passed(group: str, topic: str) -> int:
-    return sum(positions(conf.group(group), topic, 8).values())
+    return sum(positions(conf.group(group), topic).values())
 
 
 def test_the_database_sink_waits_for_postgresql(postgres):

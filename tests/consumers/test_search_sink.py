@@ -12,6 +12,7 @@ from consumers.stages.search import SearchSink
 from tests.audittrail import indexes
 from tests.audittrail.events import change
 from tests.audittrail.indexes import event
+from tests.consumers import PARTITIONS
 from tests.consumers.running import process, put, running
 from tests.consumers.witness import until
 
@@ -92,7 +93,7 @@ def test_elasticsearch_away_is_waited_for(sink, monkeypatch):
 
 def test_from_the_enriched_topic_to_the_index(sink):
     encode = registry.codec(contracts.ENRICHED).encode
-    put(conf.enriched_topic(), [(number % 8, b"k", encode(event(number, 1)), {}) for number in range(40)])
+    put(conf.enriched_topic(), [(number % PARTITIONS, b"k", encode(event(number, 1)), {}) for number in range(40)])
     with running(SearchSink()):
         until(lambda: len(indexes.ids()) == 40, what="40 documents")
 
@@ -100,7 +101,7 @@ def test_from_the_enriched_topic_to_the_index(sink):
 def test_killed_while_it_works_it_loses_and_doubles_nothing(sink):
     encode = registry.codec(contracts.ENRICHED).encode
     events = [event(number % 8, number // 8 + 1) for number in range(1600)]
-    put(conf.enriched_topic(), [(number % 8, b"k", encode(each), {}) for number, each in enumerate(events)])
+    put(conf.enriched_topic(), [(number % PARTITIONS, b"k", encode(each), {}) for number, each in enumerate(events)])
     settings = {"AUDIT_BATCH_RECORDS": "50", "AUDIT_SESSION_TIMEOUT": "6"}
     for enough in (100, 400, 1600):
         with process("search", **settings):

@@ -46,21 +46,32 @@ def test_restarts_come_slower_until_one_lives_long():
     assert following_delay(30, 61) == 0.5
 
 
-class Sleepers:
-    """Stands in for run_consumer: processes that only sleep."""
+class Sleeper(subprocess.Popen):
+    """A process that only sleeps."""
 
     def __init__(self):
-        self.started: list[tuple[Place, subprocess.Popen]] = []
+        super().__init__(["sleep", "600"])
 
-    def __call__(self, place: Place) -> subprocess.Popen:
-        process = subprocess.Popen(["sleep", "600"])
+    @property
+    def exitcode(self) -> int | None:
+        return self.poll()
+
+
+class Sleepers:
+    """Stands in for run_consumer."""
+
+    def __init__(self):
+        self.started: list[tuple[Place, Sleeper]] = []
+
+    def __call__(self, place: Place) -> Sleeper:
+        process = Sleeper()
         self.started.append((place, process))
         return process
 
     def alive(self) -> set[Place]:
         return {place for place, process in self.started if process.poll() is None}
 
-    def of(self, place: Place) -> subprocess.Popen:
+    def of(self, place: Place) -> Sleeper:
         return next(process for known, process in reversed(self.started) if known == place)
 
 

@@ -102,7 +102,7 @@ class Pipeline:
 
 def _stage(process: Process) -> str:
     with contextlib.suppress(OSError):
-        words = Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")
+        words = Path(f"/proc/{process.pid}/cmdline").read_text().replace("\0", " ").split()
         if "run_consumer" in words:
             return words[words.index("run_consumer") + 1]
     return ""

@@ -54,12 +54,13 @@ class Command(BaseCommand):
     def handle(self, *, name: str, slot: int, **options):
         if slot < 1:
             raise CommandError(f"--slot {slot}: slots count from 1.")
-        tracing.start("relay" if name in RELAY else name)
-        if name in RELAY:
-            from consumers.relay.runner import run
+        with tracing.exported("relay" if name in RELAY else name):
+            self._relay(slot) if name in RELAY else self._run(name, slot)
 
-            return run(slot)
-        self._run(name, slot)
+    def _relay(self, slot: int) -> None:
+        from consumers.relay.runner import run
+
+        run(slot)
 
     def _run(self, name: str, slot: int) -> None:
         from consumers.loop import Loop

@@ -3,9 +3,9 @@
 import argparse
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
+from django.db import OperationalError, connections
 
-from consumers import control
+from consumers import control, forking
 from consumers.supervisor import AlreadySupervised, Supervisor
 
 DESCRIPTION = """\
@@ -34,6 +34,8 @@ class Command(BaseCommand):
     def handle(self, **options):
         try:
             control.ensure_controls("pipeline")
+            connections["pipeline"].close()
+            forking.preload()
             Supervisor().run()
         except AlreadySupervised as error:
             raise CommandError(str(error)) from error
