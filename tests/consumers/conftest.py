@@ -10,13 +10,19 @@ from tests.consumers.contract_files import contract_files  # noqa: F401 - a fixt
 
 
 @pytest.fixture
-def own_trail(fresh_database, monkeypatch):
+def partitions() -> int:
+    """Of the raw and of the enriched topic; a module that needs more has its own."""
+    return PARTITIONS
+
+
+@pytest.fixture
+def own_trail(fresh_database, partitions, monkeypatch):
     """Topics made, contracts registered, database empty; its prefix. Processes started by the test find it in the environment."""
     from django.core.management import call_command
 
     prefix = f"t{uuid.uuid4().hex[:8]}-"
     monkeypatch.setenv("AUDIT_PREFIX", prefix)
-    monkeypatch.setenv("AUDIT_PARTITIONS", str(PARTITIONS))
+    monkeypatch.setenv("AUDIT_PARTITIONS", str(partitions))
     monkeypatch.setenv("AUDIT_RELAY_LANES", "2")
     call_command("create_topics")
     call_command("register_schemas")
