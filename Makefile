@@ -4,7 +4,10 @@ PYTHON := .venv/bin/python
 MANAGE := $(PYTHON) manage.py
 PORT ?= 8000
 
-.PHONY: .venv run test soak bench clean
+.PHONY: .venv programs run test soak bench clean
+
+# Python's packages and the services' programs are fetched at the same time.
+MAKEFLAGS += --jobs=2
 
 .venv: .venv/installed
 
@@ -13,10 +16,13 @@ PORT ?= 8000
 	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
 
+programs:
+	@$(PYTHON3) -m stack.packages $(PROGRAMS) && $(PYTHON3) -m stack fetch
+
 # Everything, from nothing: services, database, topics, contracts, logins, then site, worker, consumers and a newsroom at work.
 # Ctrl-C ends it all; the data stays for the next time.
 run: export PORT := $(PORT)
-run: .venv
+run: .venv programs
 	@trap '$(PYTHON) -m stack down' EXIT; trap : INT TERM; \
 	  $(PYTHON) -m stack up && mkdir -p var \
 	  && $(MANAGE) migrate --verbosity 0 && $(MANAGE) create_topics && $(MANAGE) register_schemas && $(MANAGE) capture_baseline \
@@ -24,7 +30,7 @@ run: .venv
 	  && .venv/bin/honcho start
 
 # Each figure beside its peer or its limit, in one run.  BENCH=name runs one.
-bench: .venv
+bench: .venv programs
 	@$(PYTHON) -m stack up && $(MANAGE) migrate --verbosity 0 && $(MANAGE) create_topics > /dev/null && $(MANAGE) register_schemas > /dev/null
 	@set -e; for name in $(or $(BENCH),$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do echo "== $$name"; $(PYTHON) -m benchmarks.$$name; done
 
@@ -33,13 +39,13 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # All tests, on a stack of their own that is ended whatever happens. ARGS go to pytest.
 test: export STACK := test
-test: .venv
-	$(PYTHON) -m stack.packages kcat chromium
+test: PROGRAMS := kcat chromium
+test: .venv programs
 	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m stack up && $(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 # Faults for MINUTES minutes by the schedule of SEED, on a stack of its own, and what they did to the trail.
 soak: export STACK := soak
-soak: .venv
+soak: .venv programs
 	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m tests.faults.soak --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 clean:

@@ -1,4 +1,4 @@
-"""Command line of the stack: `python -m stack up | down | status | logs | start | stop | kill`.
+"""Command line of the stack: `python -m stack up | down | status | logs | start | stop | kill | fetch`.
 
 STACK chooses the stack (default `dev`), STACK_PORT_BASE other ports than its own.
 """
@@ -37,6 +37,12 @@ def up(name: str, arguments: argparse.Namespace) -> int:
         with display.progress(chosen) as report:
             lifecycle.start(chosen, report, display.announce)
     return 0 if display.status(chosen) else 1
+
+
+def fetch(name: str, arguments: argparse.Namespace) -> None:
+    everything = fleet.services(fleet.load(name))
+    with display.progress(everything) as report:
+        lifecycle.fetch(everything, report, display.announce)
 
 
 def down(name: str, arguments: argparse.Namespace) -> None:
@@ -111,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     ending = command(down, "stop all services")
     ending.add_argument("--delete-data", action="store_true", help="and delete their data and logs")
     command(status, "show the services")
+    command(fetch, "download what up would, and start nothing")
     log = command(logs, "show the end of a service's log")
     log.add_argument("-f", "--follow", action="store_true", help="and what is added to it")
     log.add_argument("-n", "--lines", type=int, default=40)

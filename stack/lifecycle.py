@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from stack import checks, packages, places, processes
+from stack import cache, checks, packages, places, processes
 from stack.errors import StackError
 from stack.processes import Process
 from stack.services.service import Service
@@ -25,7 +25,7 @@ def start(services: Sequence[Service], report: Report, announce: Callable[[str],
     absent = [service for service in services if not running(service)]
     checks.check_ports(absent)
     checks.check_memory(absent)
-    packages.install(sorted({package for service in absent for package in service.packages}), announce)
+    _install(absent, announce)
     interrupted = threading.Event()
 
     def interruptible(service: Service, text: str) -> None:
@@ -45,6 +45,15 @@ def start(services: Sequence[Service], report: Report, announce: Callable[[str],
         raise _first(errors)
 
 
+def fetch(services: Sequence[Service], report: Report, announce: Callable[[str], None]) -> None:
+    """Bring the programs of services onto the machine: Debian packages and downloads. Needs none of Python's packages. Raises StackError."""
+    _install(services, announce)
+    for service in services:
+        if service.download:
+            cache.fetched(service.download, lambda text, service=service: report(service, text))
+        report(service, "fetched")
+
+
 def stop(services: Sequence[Service], report: Report) -> None:
     """End services in good order, all at the same time; SIGKILL for what does not end in time."""
     with ThreadPoolExecutor(len(services)) as pool:
@@ -62,6 +71,10 @@ def kill(services: Sequence[Service], report: Report) -> None:
 def running(service: Service) -> Process | None:
     """The process of a service, if it lives."""
     return processes.recall(service.pid_file)
+
+
+def _install(services: Sequence[Service], announce: Callable[[str], None]) -> None:
+    packages.install(sorted({package for service in services for package in service.packages}), announce)
 
 
 def _submit(pool: ThreadPoolExecutor, services: Sequence[Service], report: Report) -> list[Future]:

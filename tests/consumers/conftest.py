@@ -16,19 +16,27 @@ def partitions() -> int:
 
 
 @pytest.fixture
-def own_trail(fresh_database, partitions, monkeypatch):
-    """Topics made, contracts registered, database empty; its prefix. Processes started by the test find it in the environment."""
+def own_contracts(fresh_database, partitions, monkeypatch):
+    """Contracts registered, database empty; its prefix. Processes started by the test find it in the environment."""
     from django.core.management import call_command
 
     prefix = f"t{uuid.uuid4().hex[:8]}-"
     monkeypatch.setenv("AUDIT_PREFIX", prefix)
     monkeypatch.setenv("AUDIT_PARTITIONS", str(partitions))
     monkeypatch.setenv("AUDIT_RELAY_LANES", "2")
-    call_command("create_topics")
     call_command("register_schemas")
     yield prefix
-    _remove_topics(prefix)
     _remove_subjects(prefix)
+
+
+@pytest.fixture
+def own_trail(own_contracts):
+    """With topics, too; its prefix."""
+    from django.core.management import call_command
+
+    call_command("create_topics")
+    yield own_contracts
+    _remove_topics(own_contracts)
     _forget_groups()
 
 

@@ -18,7 +18,7 @@ from tests.consumers.witness import until
 
 
 @pytest.fixture
-def sink(own_trail):
+def sink(own_contracts):
     sink = SearchSink()
     sink.open()
     yield sink
@@ -91,14 +91,14 @@ def test_elasticsearch_away_is_waited_for(sink, monkeypatch):
     assert sink.process([record(event(1, 1))]).rejections == [] and len(indexes.ids()) == 1
 
 
-def test_from_the_enriched_topic_to_the_index(sink):
+def test_from_the_enriched_topic_to_the_index(own_trail, sink):
     encode = registry.codec(contracts.ENRICHED).encode
     put(conf.enriched_topic(), [(number % PARTITIONS, b"k", encode(event(number, 1)), {}) for number in range(40)])
     with running(SearchSink()):
         until(lambda: len(indexes.ids()) == 40, what="40 documents")
 
 
-def test_killed_while_it_works_it_loses_and_doubles_nothing(sink):
+def test_killed_while_it_works_it_loses_and_doubles_nothing(own_trail, sink):
     encode = registry.codec(contracts.ENRICHED).encode
     events = [event(number % 8, number // 8 + 1) for number in range(1600)]
     put(conf.enriched_topic(), [(number % PARTITIONS, b"k", encode(each), {}) for number, each in enumerate(events)])

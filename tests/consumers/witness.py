@@ -98,7 +98,7 @@ def writers(articles: list[Article], threads: int = 3) -> Iterator[None]:
                 if chance.random() < 0.05:
                     time.sleep(0.05)
             turn += 1
-            stopping.wait(0.03)
+            stopping.wait(0.1)
         connections.close_all()
 
     running = [threading.Thread(target=write, args=(seed,)) for seed in range(threads)]

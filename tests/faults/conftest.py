@@ -3,7 +3,7 @@
 import pytest
 
 from stack import places
-from tests.consumers.conftest import own_trail  # noqa: F401 - a fixture for the tests here
+from tests.consumers.conftest import own_contracts, own_trail, partitions  # noqa: F401 - fixtures for the tests here
 from tests.faults.trail import Trail
 
 

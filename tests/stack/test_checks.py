@@ -25,7 +25,7 @@ def stack(base: int = 23000, brokers: int = 3) -> Stack:
 
 def test_a_port_in_use_names_its_holder(listener):
     redis = Redis(stack(base=listener - 60))
-    with pytest.raises(StackError, match=rf"Port {listener}, needed by redis, is in use by process {os.getpid()} \(.*python"):
+    with pytest.raises(StackError, match=rf"Port {listener}, needed by redis, is in use by process {os.getpid()} \(.*pytest"):
         checks.check_ports([redis])
 
 

@@ -62,6 +62,15 @@ def test_starting_again_changes_nothing(small):
     assert [path.read_text() for path in before] == pids
 
 
+def test_fetching_starts_nothing_and_needs_no_python_packages():
+    name = f"{NAME}-fetched"
+    command = [sys.executable, "-S", "-m", "stack", "fetch"]
+    done = subprocess.run(command, cwd=CHECKOUT, env={**os.environ, "STACK": name}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("fetched") == 8
+    assert processes_of(name) == []
+
+
 def test_redis_keeps_its_data_when_killed(small):
     redis.from_url(small.redis_url).set("kept", "yes")
     succeed("kill", "redis")
