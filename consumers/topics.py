@@ -105,8 +105,24 @@ def _configs(admin: AdminClient, topics: list[Topic]) -> dict[str, dict[str, str
     return found
 
 
-def repair(admin: AdminClient, found: list[Difference]) -> None:
-    """Create, grow and reconfigure, and wait until that shows; what has no remedy stays. Raises KafkaException at the first failure."""
+def repair(admin: AdminClient, found: list[Difference]) -> list[Difference]:
+    """Create, grow and reconfigure, and wait until that shows; what is left. Raises KafkaException at the first failure.
+
+    A topic that seemed to be missing, as not every broker had heard of it, may show differences of its own meanwhile: these are repaired, too.
+    """
+    topics = list({difference.topic.name: difference.topic for difference in found}.values())
+    deadline, done = time.monotonic() + TIMEOUT_SECONDS, []
+    while time.monotonic() < deadline and (open_ := [difference for difference in found if difference.remedy != NONE]):
+        if new := [difference for difference in open_ if difference not in done]:
+            _change(admin, new)
+            done += new
+        else:
+            time.sleep(0.1)
+        found = differences(admin, topics)
+    return found
+
+
+def _change(admin: AdminClient, found: list[Difference]) -> None:
     if missing := [difference.topic for difference in found if difference.remedy == CREATE]:
         _settle(admin.create_topics([NewTopic(t.name, t.partitions, t.replication, config=t.config) for t in missing]))
     # The enricher writes to the partition it read from: the raw topic, listed first, grows last.
@@ -114,16 +130,6 @@ def repair(admin: AdminClient, found: list[Difference]) -> None:
         _settle(admin.create_partitions([NewPartitions(difference.topic.name, difference.topic.partitions)]))
     if changes := [difference for difference in found if difference.remedy == ALTER]:
         _settle(admin.incremental_alter_configs([_alteration(name, changes) for name in {change.topic.name for change in changes}]))
-    _await_effect(admin, list({difference.topic.name: difference.topic for difference in found}.values()))
-
-
-def _await_effect(admin: AdminClient, topics: list[Topic]) -> None:
-    """Brokers learn of a change one after the other."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        if all(difference.remedy == NONE for difference in differences(admin, topics)):
-            return
-        time.sleep(0.1)
 
 
 def _alteration(topic: str, changes: list[Difference]) -> ConfigResource:

@@ -14,7 +14,7 @@ from tests.audittrail.events import enriched_event
 
 
 @pytest.fixture
-def sink(own_contracts):
+def sink(own_trail):
     sink = DatabaseSink()
     sink.open()
     sink.positions(everywhere())

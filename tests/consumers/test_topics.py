@@ -86,6 +86,15 @@ def test_what_only_an_operator_can_mend_is_said(own_names, capsys):
     assert "partitions cannot shrink" in said and "kafka-reassign-partitions.sh" in said
 
 
+def test_a_topic_that_only_seemed_to_be_missing_is_compared_all_the_same(own_names):
+    seemed = topics.differences(clients.admin(), wanted())
+    clients.admin().create_topics([NewTopic(conf.raw_topic(), 9, 3)])[conf.raw_topic()].result()
+
+    left = topics.repair(clients.admin(), seemed)
+
+    assert [(difference.topic.name, difference.setting, difference.remedy) for difference in left] == [(conf.raw_topic(), "partitions", topics.NONE)]
+
+
 def test_check_changes_nothing(own_names):
     with pytest.raises(CommandError, match="3 difference"):
         call_command("create_topics", "--check")

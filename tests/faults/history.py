@@ -19,6 +19,7 @@ import psycopg
 from newsroom.history.reader import read
 from stack import processes
 from stack.processes import Process
+from tests.consumers.witness import until
 from tests.faults.judgement import Verdict
 from tests.faults.ledger import Deeds, digest
 from tests.faults.pipeline import Pipeline
@@ -95,6 +96,7 @@ class Passage:
         result = Result(sum(1 for _ in read(self.history)))
         with Pipeline(self.trail.environment(), self.folder / "consumers.log") as self._consumers:
             moves, peaks = Stalls(self.trail), Peaks(self._living)
+            until(lambda: all(self._consumers.process(name) for name in STAGES), what="every stage running")
             moves.start()
             peaks.start()
             started = time.monotonic()

@@ -42,8 +42,10 @@ class Command(BaseCommand):
         self._show(found, repair)
         if not repair:
             return found
-        topics.repair(admin, found)
-        return [difference for difference in found if difference.remedy == topics.NONE]
+        left = topics.repair(admin, found)
+        if untold := [difference for difference in left if difference not in found]:
+            self._show(untold, False)
+        return left
 
     def _show(self, found: list[topics.Difference], repair: bool) -> None:
         table = Table("topic", "setting", "is", "should be", "done" if repair else "to do")
