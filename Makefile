@@ -37,11 +37,11 @@ bench: .venv programs
 # Consumers are started by the hundred in tests, faults and figures: compiled once, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-# All tests, on a stack of their own that is ended whatever happens. ARGS go to pytest.
+# All tests, on a stack of their own that is ended whatever happens. ARGS go to pytest. Three at a time, as some wait for a time-out to pass.
 test: export STACK := test
 test: PROGRAMS := kcat chromium
 test: .venv programs
-	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m stack up && $(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m stack up && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 # Faults for MINUTES minutes by the schedule of SEED, on a stack of its own, and what they did to the trail.
 soak: export STACK := soak

@@ -61,6 +61,11 @@ class Kafka(Service):
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": in_sync,
             "group.initial.rebalance.delay.ms": 0,
+            # Each thread looks for work three times a second: as many as the defaults give take a twentieth of a core when there is none.
+            "num.network.threads": 1,
+            "num.io.threads": 4,
+            "group.coordinator.threads": 1,
+            "share.coordinator.threads": 1,
         }
 
     def command(self) -> list[str]:
