@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import setproctitle
 from django.core.management import call_command
+from django.db import connections
 
 from consumers.stages import STAGES
 
@@ -55,6 +56,7 @@ def _run(place: Place, parent: int) -> None:
     _die_with(parent)
     os.setsid()
     _leave_sockets()
+    connections.close_all()
     setproctitle.setproctitle(f"manage.py run_consumer {place.stage} --slot {place.slot}")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     call_command("run_consumer", place.stage, slot=place.slot)

@@ -42,6 +42,7 @@ def exported(stage: str) -> Iterator[None]:
     try:
         yield
     finally:
+        _tracer = None
         provider.shutdown()
 
 

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from confluent_kafka import Consumer, TopicPartition
 from django.db import connections, transaction
@@ -16,17 +16,7 @@ from audittrail.models import OutboxEvent
 from consumers import conf
 from consumers.registry import schemas
 from newsroom.models import Article
-
-DEADLINE = 60
-
-
-def until(condition: Callable[[], object], seconds: float = DEADLINE, what: str = "the condition"):
-    """The condition's first true value. Fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
-        time.sleep(0.05)
-    return value
+from tests.waiting import until  # noqa: F401 - for the tests that look here
 
 
 def committed(topic: str) -> list:

@@ -19,7 +19,6 @@ import psycopg
 from newsroom.history.reader import read
 from stack import processes
 from stack.processes import Process
-from tests.consumers.witness import until
 from tests.faults.judgement import Verdict
 from tests.faults.ledger import Deeds, digest
 from tests.faults.pipeline import Pipeline
@@ -27,6 +26,7 @@ from tests.faults.run import verdicts
 from tests.faults.schedule import STAGES
 from tests.faults.stalls import Stalls
 from tests.faults.trail import ROOT, Trail
+from tests.waiting import until
 
 IMPORT = "import"
 PROCESSES = (*STAGES, "supervisor", IMPORT)

@@ -55,7 +55,10 @@ class Command(BaseCommand):
         if slot < 1:
             raise CommandError(f"--slot {slot}: slots count from 1.")
         with tracing.exported("relay" if name in RELAY else name):
-            self._relay(slot) if name in RELAY else self._run(name, slot)
+            if name in RELAY:
+                self._relay(slot)
+            else:
+                self._run(name, slot)
 
     def _relay(self, slot: int) -> None:
         from consumers.relay.runner import run

@@ -3,7 +3,7 @@
 import argparse
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connections
+from django.db import OperationalError
 
 from consumers import control, forking
 from consumers.supervisor import AlreadySupervised, Supervisor
@@ -34,7 +34,6 @@ class Command(BaseCommand):
     def handle(self, **options):
         try:
             control.ensure_controls("pipeline")
-            connections["pipeline"].close()
             forking.preload()
             Supervisor().run()
         except AlreadySupervised as error:
