@@ -124,5 +124,5 @@ def _has_texts(event: AuditEvent) -> bool:
 
 
 def _change_rows(event: AuditEvent, before: State | None) -> list[ChangeRow]:
-    formatters = (render.change(event, record, before) for record in render.action_of(event).shown(event))
-    return [ChangeRow(each.field, each.inline()) for each in formatters]
+    shown = (render.change(event, record, before) for record in render.action_of(event).shown(event))
+    return [ChangeRow(each.field, each.inline()) for each in shown]

@@ -274,20 +274,20 @@ def test_hits_of_the_index_are_sanitised(reader, monkeypatch):
 # --- cost ---
 
 
-def queries(client: Client, url: str) -> int:
+def queries_of(client: Client, url: str) -> int:
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url).status_code == 200
     return len(captured)
 
 
 def test_a_timeline_asks_the_database_a_bounded_number_of_times(reader):
-    counts = {article: queries(reader, page("timeline", f"newsroom.article:{article}")) for article in (42, 20, 500)}
+    counts = {article: queries_of(reader, page("timeline", f"newsroom.article:{article}")) for article in (42, 20, 500)}
     assert max(counts.values()) <= 13
     assert counts[20] == counts[500]
 
 
 def test_a_page_deep_in_a_long_history_costs_what_the_first_does(reader):
-    assert queries(reader, page("timeline", "newsroom.article:500", before=100)) <= queries(reader, page("timeline", "newsroom.article:500"))
+    assert queries_of(reader, page("timeline", "newsroom.article:500", before=100)) <= queries_of(reader, page("timeline", "newsroom.article:500"))
 
 
 def test_the_list_of_articles_takes_one_query_of_events(reader):

@@ -144,11 +144,11 @@ class Writer(threading.Thread):
 def test_racing_freezing_dying_writers_and_sealers_keep_every_event_once(bucket, seed):
     log = [row(offset, day=offset // 300) for offset in range(1500) if offset % 37]  # holes: markers of transactions
     writers = [Writer(log, 10 * seed + number) for number in range(6)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [writer.failure for writer in writers] == [None] * 6
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    assert [each.failure for each in writers] == [None] * 6
     expected = [each["offset"] for each in log]
     assert offsets() == expected and list(reader.check()) == []
     days = seal.open_days()

@@ -102,11 +102,11 @@ def test_nothing_is_missing_while_and_after_events_keep_arriving(own_index):
             seen.append(search.search("", size=1).total)
 
     monitor = threading.Thread(target=read)
-    writer = threading.Thread(target=write)
-    monitor.start(), writer.start()
+    writing = threading.Thread(target=write)
+    monitor.start(), writing.start()
     for _ in range(3):
         rebuild.rebuild(source)
-    writer.join()
+    writing.join()
     stop.set()
     monitor.join()
     assert indexes.ids() == ids(events)
