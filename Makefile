@@ -46,7 +46,7 @@ test: .venv programs
 # Faults for MINUTES minutes by the schedule of SEED, on a stack of its own, and what they did to the trail.
 soak: export STACK := soak
 soak: .venv programs
-	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m tests.faults.soak --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
+	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m testkit.faults.soak --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 clean:
 	STACK=dev $(PYTHON3) -m stack down --delete-data

@@ -5,7 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("", include("audittrail.api_urls")),
-    path("", include("consumers.api_urls")),
+    path("", include("audittrail.web.api_urls")),
+    path("", include("consumers.api.urls")),
     path("", SpectacularSwaggerView.as_view(url_name="schema"), name="api"),
 ]

@@ -10,7 +10,7 @@ from elasticsearch.serializer import OrjsonSerializer
 
 import stack
 from audittrail import conf as audit
-from audittrail import environment as env
+from audittrail import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _LOCAL = stack.addresses()
@@ -121,7 +121,7 @@ STATIC_ROOT = BASE_DIR / "var" / "static"
 WHITENOISE_USE_FINDERS = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "audit": {"BACKEND": "audittrail.storage.ArchiveStorage"},
+    "audit": {"BACKEND": "audittrail.archive.object_storage.ArchiveStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 

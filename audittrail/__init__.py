@@ -4,6 +4,6 @@ Plug a model in with `track` (in the `audit.py` of its app), say who acts with `
 """
 
 from audittrail.capture.context import Actor, context, fold_now, record_save
-from audittrail.registry import Relation, article_id, track, track_actor
+from audittrail.tracking import Relation, article_id, track, track_actor
 
 __all__ = ["Actor", "Relation", "article_id", "context", "fold_now", "record_save", "track", "track_actor"]

@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponseBadRequest
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from audittrail import article_path, views  # noqa: F401 - the former registers <article:…> and <sequence:…>
+from audittrail import url_converters
+from audittrail.web import views  # noqa: F401 - the former registers <article:…> and <sequence:…>
 from audittrail.admin_base import ReadOnlyAdmin
 from audittrail.models import AuditEvent
 from audittrail.timeline.filters import BadFilter

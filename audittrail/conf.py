@@ -1,7 +1,7 @@
 """Every setting of the audit trail: one environment variable, one accessor, a default that works locally."""
 
 import stack
-from audittrail import environment as env
+from audittrail import env
 
 
 def prefix() -> str:

@@ -20,8 +20,8 @@ django.setup()
 
 import duckdb  # noqa: E402
 
-from audittrail.archive import format, objects, reader, seal, tail  # noqa: E402
-from audittrail.storage import archive_storage  # noqa: E402
+from audittrail.archive import format, objects, reader, seal, writer  # noqa: E402
+from audittrail.archive.object_storage import archive_storage  # noqa: E402
 from benchmarks.bench_codec import event  # noqa: E402
 
 EVENTS, BATCH = 50_000, 5000
@@ -46,7 +46,7 @@ def main() -> None:
     objects.ensure_bucket()
     start = time.perf_counter()
     for at in range(0, EVENTS, BATCH):
-        position = tail.append("benchmark", 0, events[at : at + BATCH], position)
+        position = writer.append("benchmark", 0, events[at : at + BATCH], position)
     report(f"into the tail, {BATCH:,} at a time", start)
     start = time.perf_counter()
     assert sum(1 for _ in reader.events()) == EVENTS

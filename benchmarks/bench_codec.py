@@ -14,7 +14,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from audittrail import contracts
-from audittrail.codec import Codec
+from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
 from audittrail.integrity.chain import event_hash
 

@@ -18,8 +18,8 @@ import orjson
 from diff_match_patch import diff_match_patch
 
 from audittrail import contracts
-from audittrail.codec import Codec
-from audittrail.editscript import as_records, diff
+from audittrail.contracts.codec import Codec
+from audittrail.events.edit_script import as_records, diff
 
 HISTORY = Path(__file__).parents[2] / "shared" / "data" / "peps-history.jsonl.gz"
 WORDS = ["tram", "council", "vote", "the", "of", "minister", "said", "on", "Monday", "budget", "alleged", "a", "traffic", "school"]

@@ -22,10 +22,12 @@ from confluent_kafka import Producer  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from audittrail import contracts  # noqa: E402
-from consumers import clients, conf, delivery, registry  # noqa: E402
-from consumers.loop import Loop  # noqa: E402
+from consumers.kafka import clients, schema_registry
+from consumers import conf
+from consumers.runtime import delivery  # noqa: E402
+from consumers.runtime.loop import Loop  # noqa: E402
 from consumers.stages.enricher import Enricher  # noqa: E402
-from tests.audittrail.events import PROFILE, raw_event  # noqa: E402
+from testkit.audittrail.events import PROFILE, raw_event  # noqa: E402
 
 FULL, SMALL = 20_000, 4_000
 
@@ -40,7 +42,7 @@ class Measured(Enricher):
 
 def fill(count: int) -> None:
     """Raw events of 1,000 articles, by an actor who sent a snapshot along."""
-    codec, producer = registry.codec(contracts.RAW), Producer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "compression.type": "lz4"})
+    codec, producer = schema_registry.codec(contracts.RAW), Producer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "compression.type": "lz4"})
     for number in range(count):
         article = f"newsroom.article:{number % 1000}"
         actor = {"type": "user", "id": "17", "version": None, "snapshot": PROFILE}

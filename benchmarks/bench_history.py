@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.history import PROCESSES, Passage, report
-from tests.faults.preparation import new_trail
+from testkit.faults.history import PROCESSES, Passage, report
+from testkit.faults.preparation import new_trail
 
 HISTORY = Path(__file__).parents[2] / "shared" / "data" / "peps-history.jsonl.gz"
 

@@ -33,11 +33,12 @@ from django.db import connections  # noqa: E402
 
 from audittrail import contracts  # noqa: E402
 from audittrail.models import OutboxEvent  # noqa: E402
-from consumers import clients, conf, registry  # noqa: E402
+from consumers.kafka import clients, schema_registry
+from consumers import conf  # noqa: E402
 from consumers.relay.keys import STRATEGIES  # noqa: E402
 from examples.read_enriched import InOrder  # noqa: E402
 from newsroom.models import Article  # noqa: E402
-from tests.consumers.relaying import relaying  # noqa: E402
+from testkit.consumers.relaying import relaying  # noqa: E402
 
 STORY_PER_MINUTE, OTHERS, OTHERS_PER_MINUTE = 1000, 100, 300
 WORK_SECONDS = 0.08
@@ -49,7 +50,7 @@ class Reader:
 
     def __init__(self):
         self.done: list[tuple[dict, int, float]] = []
-        self._codec, self._queues = registry.codec(contracts.RAW), {}
+        self._codec, self._queues = schema_registry.codec(contracts.RAW), {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
@@ -71,7 +72,7 @@ class Reader:
 
     def _work(self, partition: int) -> None:
         while True:
-            event = self._codec.decode(self._queues[partition].get().value(), registry.schemas().by_id)
+            event = self._codec.decode(self._queues[partition].get().value(), schema_registry.schemas().by_id)
             time.sleep(WORK_SECONDS)
             self.done.append((event, partition, time.time()))
 
@@ -107,8 +108,8 @@ def measure(strategy: str, seconds: float) -> None:
     for future in clients.admin().delete_topics(ours).values():
         future.result(20)
     for subject in (conf.subject(f"{conf.prefix()}{contract}") for contract in contracts.contracts()):
-        registry.client().delete_subject(subject)
-        registry.client().delete_subject(subject, permanent=True)
+        schema_registry.client().delete_subject(subject)
+        schema_registry.client().delete_subject(subject, permanent=True)
 
 
 def report(strategy: str, done: list[tuple[dict, int, float]], story: str, wanted: int) -> None:

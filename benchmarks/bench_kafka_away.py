@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 
 from stack import fleet, lifecycle, places
-from tests.faults import ledger, pipeline, witnesses
-from tests.faults.pipeline import Pipeline
-from tests.faults.preparation import new_trail
-from tests.faults.run import verdicts
-from tests.faults.trail import Trail
+from testkit.faults import ledger, pipeline, witnesses
+from testkit.faults.pipeline import Pipeline
+from testkit.faults.preparation import new_trail
+from testkit.faults.run import verdicts
+from testkit.faults.trail import Trail
 
 RATE = 100
 WARM_UP = 15.0

@@ -24,8 +24,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from audittrail import contracts  # noqa: E402
-from consumers import clients, conf, registry  # noqa: E402
-from tests.audittrail.events import PROFILE, raw_event  # noqa: E402
+from consumers.kafka import clients, schema_registry
+from consumers import conf  # noqa: E402
+from testkit.audittrail.events import PROFILE, raw_event  # noqa: E402
 
 INTERVAL = 0.05
 SETTLE = 8
@@ -41,7 +42,7 @@ class Feed(threading.Thread):
         self._stop_now = threading.Event()
 
     def run(self) -> None:
-        codec, producer = registry.codec(contracts.RAW), Producer({"bootstrap.servers": conf.kafka_bootstrap_servers()})
+        codec, producer = schema_registry.codec(contracts.RAW), Producer({"bootstrap.servers": conf.kafka_bootstrap_servers()})
         actor = {"type": "user", "id": "17", "version": None, "snapshot": PROFILE}
         while not self._stop_now.wait(INTERVAL):
             for partition in range(conf.partitions()):

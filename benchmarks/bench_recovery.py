@@ -13,12 +13,12 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from tests.faults import pipeline
-from tests.faults.pipeline import Pipeline
-from tests.faults.preparation import new_trail
-from tests.faults.schedule import STAGES
-from tests.faults.stalls import Stalls
-from tests.waiting import until
+from testkit.faults import pipeline
+from testkit.faults.pipeline import Pipeline
+from testkit.faults.preparation import new_trail
+from testkit.faults.schedule import STAGES
+from testkit.faults.stalls import Stalls
+from testkit.waiting import until
 
 ROUNDS = 4
 STEADY_SECONDS = 61.0

@@ -17,7 +17,8 @@ django.setup()
 
 from elasticsearch.helpers import bulk  # noqa: E402
 
-from audittrail import conf, documents, index, search  # noqa: E402
+from audittrail import conf
+from audittrail.search import documents, index, queries  # noqa: E402
 from benchmarks.bench_codec import event  # noqa: E402
 
 EVENTS, BATCH, ROUNDS = 20_000, 2000, 3
@@ -52,7 +53,7 @@ def main() -> None:
     seconds = timed(lambda: built.extend(documents.source(each) | {"indexed_at": documents.now()} for each in originals))
     print(f"documents built           {EVENTS / seconds:>10,.0f} a second")
     names = []
-    for label, write in (("audittrail.index.write", ours), ("elasticsearch.helpers.bulk", helper)):
+    for label, write in (("audittrail.search.index.write", ours), ("elasticsearch.helpers.bulk", helper)):
         best = 0.0
         for _ in range(ROUNDS):
             names.append(f"{conf.search_index()}-{len(names) + 1:06d}")
@@ -64,8 +65,8 @@ def main() -> None:
     index.client().indices.refresh(index=names[0])
     index.client().indices.put_alias(index=names[0], name=conf.search_index())
     for query in QUERIES:
-        search.search(query)
-        print(f"search {query!r:<42}{timed(lambda query=query: [search.search(query) for _ in range(20)]) / 20 * 1000:>7.1f} ms")
+        queries.search(query)
+        print(f"search {query!r:<42}{timed(lambda query=query: [queries.search(query) for _ in range(20)]) / 20 * 1000:>7.1f} ms")
     for name in names:
         index.client().indices.delete(index=name)
 

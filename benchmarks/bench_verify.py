@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg
 
-from tests.faults import witnesses
-from tests.faults.pipeline import Pipeline
-from tests.faults.preparation import new_trail
-from tests.faults.trail import Trail
+from testkit.faults import witnesses
+from testkit.faults.pipeline import Pipeline
+from testkit.faults.preparation import new_trail
+from testkit.faults.trail import Trail
 
 ARTICLES, ROUNDS = 300, 60
 EVENTS = ARTICLES * ROUNDS

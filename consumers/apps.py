@@ -11,10 +11,10 @@ class ConsumersConfig(AppConfig):
     def ready(self) -> None:
         from audittrail.capture.context import captured
         from audittrail.timeline import gap_causes
-        from consumers.gap_causes import dead_letter_causes, set_aside_causes
-        from consumers.grants import grant_after_migrate
-        from consumers.wake import wake_soon
+        from consumers.operations.gap_causes import dead_letter_causes, set_aside_causes
+        from consumers.permissions import grant_after_migrate
+        from consumers.relay.wake import wake_soon
 
         gap_causes.extend((set_aside_causes, dead_letter_causes))
-        captured.connect(wake_soon, dispatch_uid="consumers.wake")
-        post_migrate.connect(grant_after_migrate, sender=self, dispatch_uid="consumers.grants")
+        captured.connect(wake_soon, dispatch_uid="consumers.relay.wake")
+        post_migrate.connect(grant_after_migrate, sender=self, dispatch_uid="consumers.permissions")

@@ -3,7 +3,7 @@
 import stack
 from audittrail import conf as audit
 from audittrail import contracts
-from audittrail import environment as env
+from audittrail import env
 
 
 def prefix() -> str:

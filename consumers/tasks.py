@@ -13,7 +13,10 @@ from django.utils import timezone
 
 from auditsite.celery import app
 from audittrail.models import OutboxEvent
-from consumers import alerts, conf, outbox, replay, status, verdicts
+from consumers.supervision import alerts, status, lag_rules
+from consumers import conf
+from consumers.operations import outbox_retention
+from consumers.dead_letters import replay
 from consumers.models import ControlAction, LagSample
 from consumers.relay.store import WAKE_CHANNEL
 
@@ -60,9 +63,9 @@ def sample_lag() -> None:
     )
     for stage, samples in status.recent_samples("pipeline").items():
         earlier = before.get(stage, [])
-        told = verdicts.judge(earlier, status.limits(), earlier[-1].at if earlier else at)
+        told = lag_rules.judge(earlier, status.limits(), earlier[-1].at if earlier else at)
         alerts.gauge(stage, views[stage].lag)
-        alerts.announce(stage, told, verdicts.judge(samples, status.limits(), at), views[stage].lag)
+        alerts.announce(stage, told, lag_rules.judge(samples, status.limits(), at), views[stage].lag)
 
 
 @shared_task
@@ -78,7 +81,7 @@ def prune() -> None:
     """Forget old lag samples, and published outbox rows that database and archive have."""
     LagSample.objects.using("pipeline").filter(at__lt=timezone.now() - SAMPLES_KEPT).delete()
     try:
-        removed = outbox.prune()
+        removed = outbox_retention.prune()
     except KafkaException as error:
         log.warning("The outbox is not pruned now: Kafka: %s", error.args[0].str())
     else:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.sharing import pytest_collection_modifyitems, pytest_runtest_protocol, pytest_terminal_summary  # noqa: F401 - hooks
+from testkit.sharing import pytest_collection_modifyitems, pytest_runtest_protocol, pytest_terminal_summary  # noqa: F401 - hooks
 
 RUN = f"t{uuid.uuid4().hex[:8]}"
 os.environ["AUDIT_PREFIX"] = f"{RUN}-"

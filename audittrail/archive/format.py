@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audittrail import contracts
-from audittrail.moments import EPOCH
+from audittrail.events.times import EPOCH
 
 FORMAT = "audit-trail/1"
 

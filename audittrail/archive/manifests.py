@@ -5,7 +5,7 @@ from datetime import date
 
 import orjson
 
-from audittrail.archive import names, objects
+from audittrail.archive import object_names, objects
 from audittrail.archive.format import FORMAT
 
 
@@ -51,17 +51,17 @@ class DamagedManifest(Exception):
 
 def days() -> list[date]:
     """Sealed days, oldest first. Raises ArchiveUnavailable."""
-    return list(names.known(names.manifest_day, objects.listed(names.MANIFESTS)))
+    return list(object_names.known(object_names.manifest_day, objects.listed(object_names.MANIFESTS)))
 
 
 def load(day: date) -> Manifest:
     """Raises FileNotFoundError for a day that is not sealed, DamagedManifest, ArchiveUnavailable."""
     try:
-        raw = orjson.loads(objects.read(names.manifest(day)).content)
+        raw = orjson.loads(objects.read(object_names.manifest(day)).content)
         sealed = tuple(Sealed(**item | {"ranges": tuple(Range(**part) for part in item["ranges"])}) for item in raw["objects"])
         return Manifest(**raw | {"objects": sealed})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DamagedManifest(f"{names.manifest(day)} is not a manifest of {FORMAT}: {error}") from error
+        raise DamagedManifest(f"{object_names.manifest(day)} is not a manifest of {FORMAT}: {error}") from error
 
 
 def ends(topic_id: str, partitions: set[int]) -> dict[int, int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from audittrail import conf
-from audittrail.storage import archive_storage
+from audittrail.archive.object_storage import archive_storage
 
 # Object stores on a folder list what is just being written, under its name and a random ending.
 _UPLOADING = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

@@ -13,10 +13,10 @@ from itertools import islice
 
 import pyarrow as pa
 
-from audittrail.archive import format, manifests, names, objects
+from audittrail.archive import format, manifests, object_names, objects
 from audittrail.archive.manifests import DamagedManifest, Range
 from audittrail.archive.seal import merged
-from audittrail.archive.tail import DamagedArchive, segment
+from audittrail.archive.writer import DamagedArchive, segment
 
 AHEAD = 8
 """Objects fetched while one is looked at: the store takes longer to answer than most of them take to read."""
@@ -39,7 +39,7 @@ def current(since: date | None = None) -> list[str]:
     since = since or date.min
     sealed = manifests.days()
     listed = [(day, item.name) for day in sealed if day >= since for item in manifests.load(day).objects]
-    tails = names.known(names.tail, objects.listed(names.TAIL))
+    tails = object_names.known(object_names.tail, objects.listed(object_names.TAIL))
     listed += [(tail.day, tail.name) for tail in tails if tail.day >= since and tail.day not in sealed]
     return [name for _, name in sorted(listed)]
 
@@ -63,20 +63,20 @@ def check(seen: Callable[[str, bytes], None] = lambda name, content: None) -> It
     Raises ArchiveUnavailable.
     """
     sealed: dict[date, manifests.Manifest] = {}
-    for name in objects.listed(names.MANIFESTS):
+    for name in objects.listed(object_names.MANIFESTS):
         try:
-            day = names.manifest_day(name)
+            day = object_names.manifest_day(name)
             sealed[day] = manifests.load(day)
-        except (names.UnknownName, DamagedManifest) as error:
+        except (object_names.UnknownName, DamagedManifest) as error:
             yield Finding("unreadable", name, str(error))
     ranges: list[Range] = [part for manifest in sealed.values() for item in manifest.objects for part in item.ranges]
     yield from _check_sealed([(day, item) for day, manifest in sealed.items() for item in manifest.objects], seen)
     yield from _added(sealed)
-    unsealed: list[names.Tail] = []
-    for name in objects.listed(names.TAIL):
+    unsealed: list[object_names.Tail] = []
+    for name in objects.listed(object_names.TAIL):
         try:
-            tail = names.tail(name)
-        except names.UnknownName as error:
+            tail = object_names.tail(name)
+        except object_names.UnknownName as error:
             yield Finding("added", name, str(error))
             continue
         if tail.day not in sealed:
@@ -116,21 +116,21 @@ def _check_sealed(listed: list[tuple[date, manifests.Sealed]], seen: Callable[[s
 def _added(sealed: dict[date, manifests.Manifest]) -> Iterator[Finding]:
     """Sealed objects that no manifest lists; those of a day without a manifest are of a sealer that has not finished."""
     listed = {item.name for manifest in sealed.values() for item in manifest.objects}
-    for name in objects.listed(names.EVENTS):
+    for name in objects.listed(object_names.EVENTS):
         try:
-            day = names.sealed_day(name)
-        except names.UnknownName as error:
+            day = object_names.sealed_day(name)
+        except object_names.UnknownName as error:
             yield Finding("added", name, str(error))
             continue
         if day in sealed and name not in listed:
             yield Finding("added", name, f"the manifest of {day} does not list it")
 
 
-def _holds(part: Range, tail: names.Tail) -> bool:
+def _holds(part: Range, tail: object_names.Tail) -> bool:
     return (part.topic_id, part.partition) == (tail.topic_id, tail.partition) and part.start <= tail.first < part.end
 
 
-def _checked_tail(tail: names.Tail, stored: objects.Stored, seen: Callable[[str, bytes], None]) -> Range:
+def _checked_tail(tail: object_names.Tail, stored: objects.Stored, seen: Callable[[str, bytes], None]) -> Range:
     seen(tail.name, stored.content)
     covered = segment(tail.name, stored.metadata)
     if hashlib.sha256(stored.content).hexdigest() != stored.metadata.get("sha256"):

@@ -11,21 +11,21 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from audittrail.archive import format, manifests, names, objects
+from audittrail.archive import format, manifests, object_names, objects
 from audittrail.archive.manifests import Manifest, Range, Sealed
-from audittrail.archive.tail import DamagedArchive, segment
+from audittrail.archive.writer import DamagedArchive, segment
 
 
 def open_days() -> list[date]:
     """Days that have a tail and no manifest, oldest first. Raises ArchiveUnavailable."""
-    days = {tail.day for tail in names.known(names.tail, objects.listed(names.TAIL))}
+    days = {tail.day for tail in object_names.known(object_names.tail, objects.listed(object_names.TAIL))}
     return sorted(days - set(manifests.days()))
 
 
-def tails(day: date) -> list[names.Tail]:
+def tails(day: date) -> list[object_names.Tail]:
     """The tail objects of a day, by topic, partition and offset. Raises ArchiveUnavailable."""
-    prefixes = (f"{topic}date={day}/" for topic in objects.folders(names.TAIL))
-    return sorted(tail for prefix in prefixes for tail in names.known(names.tail, objects.listed(prefix)))
+    prefixes = (f"{topic}date={day}/" for topic in objects.folders(object_names.TAIL))
+    return sorted(tail for prefix in prefixes for tail in object_names.known(object_names.tail, objects.listed(prefix)))
 
 
 def seal(day: date) -> Manifest:
@@ -36,19 +36,19 @@ def seal(day: date) -> Manifest:
     by_partition = sorted(tails(day), key=lambda tail: (tail.partition, tail))
     sealed = tuple(_seal_partition(day, number, list(some)) for number, some in groupby(by_partition, key=lambda tail: tail.partition))
     manifest = Manifest(str(day), datetime.now(UTC).isoformat(timespec="seconds"), sum(item.events for item in sealed), sealed)
-    if objects.create_once(names.manifest(day), manifest.to_json(), {}):
+    if objects.create_once(object_names.manifest(day), manifest.to_json(), {}):
         return manifest
     return manifests.load(day)
 
 
-def _seal_partition(day: date, partition: int, tails: list[names.Tail]) -> Sealed:
+def _seal_partition(day: date, partition: int, tails: list[object_names.Tail]) -> Sealed:
     events, ranges = together(tails)
-    name = names.sealed(day, partition)
+    name = object_names.sealed(day, partition)
     content = _created(name, events)
     return Sealed(name, hashlib.sha256(content).hexdigest(), len(content), len(events), tuple(ranges))
 
 
-def together(tails: list[names.Tail]) -> tuple[pa.Table, list[Range]]:
+def together(tails: list[object_names.Tail]) -> tuple[pa.Table, list[Range]]:
     """A partition's events of a day, in order of article and sequence, and the offsets they cover.
 
     Raises DamagedArchive, FileNotFoundError, ArchiveUnavailable.
@@ -63,7 +63,7 @@ def together(tails: list[names.Tail]) -> tuple[pa.Table, list[Range]]:
     return events.sort_by([("article_id", "ascending"), ("sequence", "ascending"), ("offset", "ascending")]), ranges
 
 
-def _load(tail: names.Tail) -> tuple[pa.Table, Range]:
+def _load(tail: object_names.Tail) -> tuple[pa.Table, Range]:
     stored = objects.read(tail.name)
     covered = segment(tail.name, stored.metadata)
     if hashlib.sha256(stored.content).hexdigest() != stored.metadata.get("sha256"):
@@ -105,7 +105,7 @@ def superfluous_tails(before: date) -> list[str]:
     sealed = {day for day in manifests.days() if day < before}
     for day in sorted(sealed):
         _check(manifests.load(day))
-    return [tail.name for tail in names.known(names.tail, objects.listed(names.TAIL)) if tail.day in sealed]
+    return [tail.name for tail in object_names.known(object_names.tail, objects.listed(object_names.TAIL)) if tail.day in sealed]
 
 
 def _check(manifest: Manifest) -> None:

@@ -10,7 +10,7 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.dispatch import Signal
 
-from audittrail.registry import kind_of
+from audittrail.tracking import kind_of
 
 # Sent after the commit of a transaction that ran in a context.
 captured = Signal()

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from audittrail.registry import RelationTable, Tracked, TrackedActor, all_tracked
+from audittrail.tracking import RelationTable, Tracked, TrackedActor, all_tracked
 
 
 def quoted(name: str) -> str:

@@ -8,7 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from audittrail import conf
 from audittrail.capture import generate
-from audittrail.registry import all_actors, all_tracked
+from audittrail.tracking import all_actors, all_tracked
 
 
 def installation(connection: BaseDatabaseWrapper) -> str:

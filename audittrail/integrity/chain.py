@@ -9,8 +9,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from audittrail.moments import EPOCH
-from audittrail.versions import ChangeMismatch, State, UnresolvedPayload, changed, is_reference
+from audittrail.events.times import EPOCH
+from audittrail.events.versions import ChangeMismatch, State, UnresolvedPayload, changed, is_reference
 
 DOMAIN = b"audit-trail/1"
 NO_PREVIOUS = bytes(32)

@@ -6,7 +6,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from audittrail.capture.generate import quoted
 from audittrail.integrity.findings import Finding
-from audittrail.registry import Tracked, all_tracked
+from audittrail.tracking import Tracked, all_tracked
 
 _BATCH = 1000
 

@@ -1,7 +1,7 @@
 """What a store lost or holds altered, and from which copy each event can be re-created.
 
-A plan is made of steps, read from the stores a few articles at a time; carrying it out is the caller's (consumers.restoring).  Only
-proven events are written (see audittrail.integrity.proof); what no store can prove is left as it is, for verification to name.
+A plan is made of steps, read from the stores a few articles at a time; carrying it out is the caller's (consumers.operations.restoring).  Only
+proven events are written (see audittrail.integrity.provenance); what no store can prove is left as it is, for verification to name.
 """
 
 from collections import defaultdict
@@ -15,10 +15,12 @@ import pyarrow.compute
 from django.db import DEFAULT_DB_ALIAS
 from elasticsearch import helpers
 
-from audittrail import at_rest, conf, documents, index
-from audittrail.archive import format, mend, names, objects, reader
-from audittrail.integrity import fingerprints, proof
-from audittrail.integrity.proof import Copy
+from audittrail.events import database_rows
+from audittrail import conf
+from audittrail.search import documents, index
+from audittrail.archive import format, repair, object_names, objects, reader
+from audittrail.integrity import fingerprints, provenance
+from audittrail.integrity.provenance import Copy
 from audittrail.integrity.verify import Report
 from audittrail.models import Head, OutboxEvent, VerifiedHead
 
@@ -63,8 +65,8 @@ class Holding:
     def proven(self) -> dict[int, Copy]:
         """The captured events that can be told; none where capture contradicts itself."""
         try:
-            return proof.proven(self.article_id, self.copies, proof.anchors(self.known), self.indexed)
-        except proof.Contradiction:
+            return provenance.proven(self.article_id, self.copies, provenance.anchors(self.known), self.indexed)
+        except provenance.Contradiction:
             return {}
 
     @property
@@ -79,8 +81,8 @@ def plan(report: Report, recent: datetime, article_id: str | None = None) -> Ite
     """
     damaged = {finding.article_id for finding in report.findings if finding.store == "archive" and finding.kind.startswith("object_")}
     articles = {finding.article_id for finding in report.findings} - damaged - {""}
-    rebuilt = {name for name in damaged if name.startswith((names.TAIL, names.EVENTS))}
-    articles |= {row["article_id"] for name in rebuilt for row in mend.rows(name)}
+    rebuilt = {name for name in damaged if name.startswith((object_names.TAIL, object_names.EVENTS))}
+    articles |= {row["article_id"] for name in rebuilt for row in repair.rows(name)}
     # What a damaged object holds shows once it is rebuilt: an event that it has must not be created beside it.
     may_create = not rebuilt
     for step in _of_articles(sorted(articles), recent):
@@ -92,7 +94,7 @@ def plan(report: Report, recent: datetime, article_id: str | None = None) -> Ite
         return
     yield from (Step("archive", "rebuild", name, 0, "database and itself") for name in sorted(rebuilt))
     if any(finding.kind == "object_missing" for finding in report.findings):
-        yield from (Step("archive", "close", f"topic={gap.topic_id} p{gap.partition:02d}", 0, "", None, gap) for gap in mend.gaps())
+        yield from (Step("archive", "close", f"topic={gap.topic_id} p{gap.partition:02d}", 0, "", None, gap) for gap in repair.gaps())
 
 
 def _of_articles(articles: list[str], recent: datetime) -> Iterator[Step]:
@@ -141,7 +143,7 @@ def _on_document(document: dict, stored: dict | None) -> str | None:
 
 def right_in(name: str, recent: datetime) -> Callable[[dict], dict | None]:
     """For mend.rebuild: which event belongs in the place of a row of an object."""
-    held = mend.rows(name)
+    held = repair.rows(name)
     holdings = read({row["article_id"] for row in held}, recent, [name])
     found = {article: holding.proven() for article, holding in holdings.items()}
 
@@ -161,7 +163,7 @@ def read(articles: Collection[str], recent: datetime, archived: list[str] | None
     """What the stores have of some articles.  `archived`: only these objects of the archive."""
     holdings = {article: Holding(article) for article in articles}
     _read_capture(holdings, recent)
-    for event in at_rest.events("e.article_id = ANY(%s)", [list(articles)], using=DEFAULT_DB_ALIAS):
+    for event in database_rows.events("e.article_id = ANY(%s)", [list(articles)], using=DEFAULT_DB_ALIAS):
         holdings[event["article_id"]].copies[event["sequence"]].append(Copy("database", event))
     for name in reader.current() if archived is None else archived:
         for event in _events_of(name, articles):

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils import timezone
 
-from audittrail import at_rest
+from audittrail.events import database_rows
 from audittrail.archive import objects
-from audittrail.index import SearchUnavailable
-from audittrail.integrity import copies, digests, drift, trail
+from audittrail.search.index import SearchUnavailable
+from audittrail.integrity import store_comparison, archive_digests, drift, chain_check
 from audittrail.integrity.findings import Finding
-from audittrail.integrity.trail import Anchor, Expected
+from audittrail.integrity.chain_check import Anchor, Expected
 from audittrail.models import Fork, Head, OutboxEvent, VerifiedHead
 
 STORES = ("database", "index", "archive")
@@ -92,10 +92,10 @@ class _Run:
     def __init__(self, report: Report, article_id: str | None, recent: datetime, progress):
         self.report, self.article_id, self.recent, self.progress = report, article_id, recent, progress
         self.expected: dict[str, Expected] = {}
-        self.known: dict[copies.Key, copies.Witness] = {}
-        self.waiting: set[copies.Key] = set()
-        self.fresh: set[copies.Key] = set()
-        self.amended: set[copies.Key] = set()
+        self.known: dict[store_comparison.Key, store_comparison.Witness] = {}
+        self.waiting: set[store_comparison.Key] = set()
+        self.fresh: set[store_comparison.Key] = set()
+        self.amended: set[store_comparison.Key] = set()
 
     def load(self) -> None:
         """Heads, earlier verifications, and the events that the outbox has not handed over yet."""
@@ -116,12 +116,12 @@ class _Run:
 
     def database(self, incremental: bool) -> None:
         seen = set()
-        for article, events, findings in trail.walk(self._events(incremental), self.expected):
+        for article, events, findings in chain_check.walk(self._events(incremental), self.expected):
             seen.add(article)
             self.report.findings += self._without_pending("database", findings)
             self.report.events["database"] += len(events)
             if not incremental:
-                self.known.update(copies.witnesses(events))
+                self.known.update(store_comparison.witnesses(events))
             self.progress("database", len(events))
         for article, (head, verified) in self.expected.items():
             if article not in seen and not (incremental and verified == head):
@@ -133,25 +133,25 @@ class _Run:
     def every_store(self) -> None:
         """The archive is read in a thread, and its digests made beside this process where it is long, while database and index are."""
         events = sum(head.sequence for head, _ in self.expected.values())
-        beside = digests.beside() if events > WORTH_A_PROCESS else nullcontext(digests.here)
+        beside = archive_digests.beside() if events > WORTH_A_PROCESS else nullcontext(archive_digests.here)
         with beside as digested, ThreadPoolExecutor(1, thread_name_prefix="archive") as pool:
-            reading = pool.submit(copies.read_archive, digested)
+            reading = pool.submit(store_comparison.read_archive, digested)
             self.database(incremental=False)
             self.index()
             self.archive(reading)
 
     def index(self) -> None:
-        comparison = copies.Comparison("index", self.known, self._in_scope)
+        comparison = store_comparison.Comparison("index", self.known, self._in_scope)
         try:
-            self._compare(comparison, copies.indexed(comparison, self.article_id))
+            self._compare(comparison, store_comparison.indexed(comparison, self.article_id))
         except SearchUnavailable as error:
             self._found("index", "unavailable", "", 0, str(error))
 
-    def archive(self, reading: Future[copies.Archive]) -> None:
-        comparison = copies.Comparison("archive", self.known, self._in_scope)
+    def archive(self, reading: Future[store_comparison.Archive]) -> None:
+        comparison = store_comparison.Comparison("archive", self.known, self._in_scope)
         try:
-            self._compare(comparison, copies.archived(comparison, reading.result()))
-        except (objects.ArchiveUnavailable, digests.Died) as error:
+            self._compare(comparison, store_comparison.archived(comparison, reading.result()))
+        except (objects.ArchiveUnavailable, archive_digests.Died) as error:
             self._found("archive", "unavailable", "", 0, str(error))
         except FileNotFoundError as error:
             self._found("archive", "object_missing", "", 0, f"gone while it was read: {error}")
@@ -167,10 +167,10 @@ class _Run:
 
     def _events(self, incremental: bool) -> Iterator[dict]:
         if incremental:
-            return at_rest.events(_MOVED, [])
-        return at_rest.events("e.article_id = %s", [self.article_id]) if self.article_id else at_rest.events()
+            return database_rows.events(_MOVED, [])
+        return database_rows.events("e.article_id = %s", [self.article_id]) if self.article_id else database_rows.events()
 
-    def _compare(self, comparison: copies.Comparison, findings: Iterator[Finding]) -> None:
+    def _compare(self, comparison: store_comparison.Comparison, findings: Iterator[Finding]) -> None:
         before = len(self.known)
         self.report.findings += findings
         remaining = comparison.remaining()
@@ -200,7 +200,7 @@ class _Run:
         head, verified = self.expected[article]
         return max(head.sequence, verified.sequence if verified else 0)
 
-    def _in_scope(self, key: copies.Key) -> bool:
+    def _in_scope(self, key: store_comparison.Key) -> bool:
         """Copies of events that came after the snapshot, or that reached this store before the database, are not looked at."""
         article, sequence = key
         if self.article_id and article != self.article_id:

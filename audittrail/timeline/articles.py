@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from audittrail import registry
+from audittrail import tracking
 from audittrail.models import AuditEvent, Head
 
 PAGE_SIZE = 50
@@ -38,7 +38,7 @@ def articles(text: str = "", status: str = "", cursor: str | None = None) -> Art
 
 def statuses() -> list[tuple[str, str]]:
     """The statuses that tracked articles can have, as value and name."""
-    fields = [each.model._meta.get_field(each.status) for each in registry.all_tracked() if each.status]
+    fields = [each.model._meta.get_field(each.status) for each in tracking.all_tracked() if each.status]
     return list(dict.fromkeys((str(value), str(name)) for field in fields for value, name in field.flatchoices))
 
 
@@ -57,7 +57,7 @@ def _matching(text: str, status: str) -> QuerySet[AuditEvent]:
 
 def _head_condition(text: str, status: str) -> Q:
     condition = Q(article_id__icontains=text) if text else Q()
-    for tracked in registry.all_tracked() if text else ():
+    for tracked in tracking.all_tracked() if text else ():
         for name in {tracked.title, "slug"} & set(tracked.fields):
             condition |= Q(kind=tracked.kind, **{f"scalars__{name}__icontains": text})
     return condition & _has_status(status) if status else condition
@@ -65,7 +65,7 @@ def _head_condition(text: str, status: str) -> Q:
 
 def _has_status(status: str) -> Q:
     condition = Q(scalars__status=status)
-    for tracked in registry.all_tracked():
+    for tracked in tracking.all_tracked():
         if tracked.status:
             condition |= Q(kind=tracked.kind, **{f"scalars__{tracked.status}": status})
     return condition

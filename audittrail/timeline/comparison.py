@@ -1,11 +1,12 @@
 """What differs between two versions of an article, in the form of an event's changes."""
 
-from audittrail import editscript, registry
+from audittrail.events import edit_script
+from audittrail import tracking
 
 
 def comparison(kind: str, before: dict, after: dict) -> list[dict]:
     """Changes that lead from one keyframe (``values`` and ``relations``) to another, fields in the order they are tracked in."""
-    known = registry.tracked(kind)
+    known = tracking.tracked(kind)
     texts = known.texts if known else ("standfirst", "body")
     values = [_value(name, before["values"].get(name), after["values"].get(name), name in texts) for name in _names(before["values"], after["values"])]
     relations = [_relation(name, before["relations"].get(name), after["relations"].get(name)) for name in _names(before["relations"], after["relations"])]
@@ -22,7 +23,7 @@ def _value(name: str, before: str | None, after: str | None, is_text: bool) -> d
     if before == after:
         return None
     if is_text:
-        return _change(name, "text", edits=editscript.as_records(editscript.diff(before or "", after or "")))
+        return _change(name, "text", edits=edit_script.as_records(edit_script.diff(before or "", after or "")))
     return _change(name, "scalar", before=before, after=after)
 
 

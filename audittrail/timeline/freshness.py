@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from audittrail import search
+from audittrail.search import queries
 from audittrail.models import AuditEvent, Head
 
 
@@ -27,8 +27,8 @@ def search_lag() -> SearchLag:
     """Asks the index; takes as long as that takes, so pages ask for it apart from themselves."""
     stored = AuditEvent.objects.order_by("-recorded_at", "-event_id").values_list("recorded_at", flat=True).first()
     try:
-        found = search.freshness()
-    except search.SearchUnavailable as problem:
+        found = queries.freshness()
+    except queries.SearchUnavailable as problem:
         return SearchLag(None, str(problem))
     if stored is None or found is None:
         return SearchLag(0.0 if stored is None else None, "The search index is empty.")

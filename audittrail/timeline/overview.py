@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from audittrail import registry
+from audittrail import tracking
 from audittrail.models import AuditEvent
 from audittrail.timeline.pages import WINDOW
 
@@ -73,5 +73,5 @@ def bars(moments: list[tuple[datetime, bool]], count: int = BARS) -> list[Bar]:
 
 
 def _public_states(kind: str) -> frozenset[str]:
-    known = registry.tracked(kind)
+    known = tracking.tracked(kind)
     return known.published if known else frozenset({"published"})

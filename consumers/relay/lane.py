@@ -11,14 +11,15 @@ import psycopg
 from confluent_kafka import Consumer, KafkaException
 
 from audittrail import contracts
-from consumers import conf, registry
-from consumers.relay import database
+from consumers import conf
+from consumers.kafka import schema_registry
+from consumers import database
 from consumers.relay.keys import STRATEGIES, lane_partitions
 from consumers.relay.messages import MessageWriter
-from consumers.relay.positions import Halt, Recovery, recovery
+from consumers.relay.recovery import Halt, Recovery, recovery
 from consumers.relay.publisher import Publisher
 from consumers.relay.store import LaneStore, Lease, LeaseLost
-from consumers.stage import NotReady
+from consumers.runtime.stage import NotReady
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class LaneWorker(threading.Thread):
 
     def _writer(self, partitions: int) -> MessageWriter:
         self.partitions = lane_partitions(self.lane, conf.relay_lanes(), partitions)
-        return MessageWriter(conf.raw_topic(), registry.codec(contracts.RAW), STRATEGIES[conf.key_strategy()](), self.partitions)
+        return MessageWriter(conf.raw_topic(), schema_registry.codec(contracts.RAW), STRATEGIES[conf.key_strategy()](), self.partitions)
 
     def _publish(self, store: LaneStore, lease: Lease, publisher: Publisher, writer: MessageWriter, ids: Sequence[int]) -> None:
         valid, messages, refused = writer.write(store.rows(ids))

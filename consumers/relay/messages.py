@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audittrail import contracts, editscript, payloads
-from audittrail.codec import Codec
+from audittrail import contracts
+from audittrail.events import edit_script
+from audittrail.archive import large_payloads
+from audittrail.contracts.codec import Codec
 from audittrail.conf import event_source
 from audittrail.contracts import amendments
 from audittrail.contracts.validation import InvalidEvent, validate
-from consumers import tracing
+from consumers.messages import tracing
 from consumers.relay.keys import KeyStrategy, partition_of
 from consumers.relay.store import Refusal
-from consumers.stage import Message, NotReady
+from consumers.runtime.stage import Message, NotReady
 
 CLOUDEVENTS_VERSION = b"1.0"
 CONTENT_TYPE = b"application/vnd.confluent.avro"
@@ -65,7 +67,7 @@ def _change(entry: dict, texts: dict, keyframe: bool) -> dict:
 def _text(before: str | None, after: str | None, keyframe: bool) -> dict:
     """An edit script between two texts; whole texts where one side is null; nothing where the keyframe has what is known."""
     if before is not None and after is not None:
-        return {"edits": [edit._asdict() for edit in editscript.diff(before, after)]}
+        return {"edits": [edit._asdict() for edit in edit_script.diff(before, after)]}
     return {} if keyframe else {"before": before, "after": after}
 
 
@@ -93,7 +95,7 @@ def violation(event: dict) -> InvalidEvent | None:
     try:
         codec.encode(event)
         validate(event)
-        bare = codec.encode(event | payloads.LEFT_OUT)
+        bare = codec.encode(event | large_payloads.LEFT_OUT)
         return _too_large(bare) if len(bare) > LARGEST_MESSAGE else None
     except InvalidEvent as found:
         return found
@@ -140,7 +142,7 @@ class MessageWriter:
 
     def _value(self, event: dict) -> bytes:
         try:
-            value = payloads.shrink(event, self._codec.encode)
+            value = large_payloads.shrink(event, self._codec.encode)
         except (BotoCoreError, ClientError) as error:
             raise NotReady(f"object storage is away, a large event waits: {error}") from error
         if len(value) > LARGEST_MESSAGE:

@@ -8,10 +8,11 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from consumers import clients, conf
-from consumers.deadline import enforced
-from consumers.relay.positions import Halt
-from consumers.stage import Message, NotReady
+from consumers.kafka import clients
+from consumers import conf
+from consumers.kafka.call_watchdog import enforced
+from consumers.relay.recovery import Halt
+from consumers.runtime.stage import Message, NotReady
 
 CALL_SECONDS = 15.0
 

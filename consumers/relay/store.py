@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import dict_row
 
-from consumers.relay.positions import Progress
+from consumers.relay.recovery import Progress
 
 LEASE_SECONDS = 10
 WAKE_CHANNEL = "audit_relay_wake"

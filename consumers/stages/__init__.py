@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from consumers.stage import Stage
+from consumers.runtime.stage import Stage
 
 STAGES = {
     "enricher": "consumers.stages.enricher.Enricher",

@@ -7,14 +7,16 @@ from itertools import groupby
 from confluent_kafka import KafkaException
 
 from audittrail import contracts
-from audittrail.archive import names, objects, tail
+from audittrail.archive import object_names, objects, writer
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
-from audittrail.archive.tail import DamagedArchive
-from audittrail.moments import EPOCH
-from consumers import clients, conf, lag, payloads, registry, topics
-from consumers.events import Decoded, decode
-from consumers.stage import NotReady, Outcome, Partition, Record, Stage
+from audittrail.archive.writer import DamagedArchive
+from audittrail.events.times import EPOCH
+from consumers.kafka import clients, consumer_lag, schema_registry, topics
+from consumers import conf
+from consumers.messages import large_payloads
+from consumers.messages.decoding import Decoded, decode
+from consumers.runtime.stage import NotReady, Outcome, Partition, Record, Stage
 
 UPLOADS = 8
 """Objects written at the same time."""
@@ -47,7 +49,7 @@ class ArchiveSink(Stage):
         return [conf.enriched_topic()]
 
     def open(self) -> None:
-        self._codec = registry.codec(contracts.ENRICHED)
+        self._codec = schema_registry.codec(contracts.ENRICHED)
         try:
             objects.ensure_bucket()
         except _NOT_NOW as error:
@@ -60,9 +62,9 @@ class ArchiveSink(Stage):
     def positions(self, partitions: list[Partition]) -> dict[Partition, int]:
         try:
             # Where an object was lost reading goes back, over events that may have been restored meanwhile.
-            self._elsewhere |= tail.known_elsewhere(self._topic_id, (datetime.now(UTC) - tail.RECENT).date(), names.RESTORED)
-            near = {partition.number: offset for partition, offset in lag.committed(self.group, partitions).items()}
-            ends = tail.ends(self._topic_id, {partition.number for partition in partitions}, near)
+            self._elsewhere |= writer.known_elsewhere(self._topic_id, (datetime.now(UTC) - writer.RECENT).date(), object_names.RESTORED)
+            near = {partition.number: offset for partition, offset in consumer_lag.committed(self.group, partitions).items()}
+            ends = writer.ends(self._topic_id, {partition.number for partition in partitions}, near)
         except _NOT_NOW as error:
             raise NotReady(str(error)) from error
         except KafkaException as error:
@@ -75,7 +77,7 @@ class ArchiveSink(Stage):
         """Learn which topic bears the name, and what others that bore it have brought: one made anew repeats some of that."""
         try:
             self._topic_id = topics.ids(clients.admin(), self.topics())[conf.enriched_topic()]
-            self._elsewhere = tail.known_elsewhere(self._topic_id, (datetime.now(UTC) - tail.RECENT).date())
+            self._elsewhere = writer.known_elsewhere(self._topic_id, (datetime.now(UTC) - writer.RECENT).date())
         except KafkaException as error:
             raise NotReady(f"Kafka does not tell the id of {conf.enriched_topic()}: {error}") from error
         except _NOT_NOW as error:
@@ -86,8 +88,8 @@ class ArchiveSink(Stage):
             self._positions.pop(partition.number, None)
 
     def process(self, records: list[Record]) -> Outcome:
-        decoded, undecodable = decode(self._codec, registry.schemas(), records)
-        whole, unresolvable = payloads.whole(decoded)
+        decoded, undecodable = decode(self._codec, schema_registry.schemas(), records)
+        whole, unresolvable = large_payloads.whole(decoded)
         by_partition = groupby(sorted(self._rows(whole), key=_place), key=lambda row: row["partition"])
         uploads = [self._uploads.submit(self._append, partition, list(rows)) for partition, rows in by_partition]
         try:
@@ -98,7 +100,7 @@ class ArchiveSink(Stage):
         return Outcome(rejections=undecodable + unresolvable)
 
     def _append(self, partition: int, rows: list[dict]) -> None:
-        self._positions[partition] = tail.append(self._topic_id, partition, rows, self._positions.get(partition))
+        self._positions[partition] = writer.append(self._topic_id, partition, rows, self._positions.get(partition))
 
     def _rows(self, decoded: list[Decoded]) -> list[dict]:
         rows = (event | self._origin(record) for record, event in decoded)

@@ -7,12 +7,15 @@ import psycopg
 from confluent_kafka import KafkaException
 
 from audittrail import contracts
-from audittrail.codec import UndecodableEvent
-from consumers import clients, conf, deadletters, payloads, topics
-from consumers.events import Decoded, decode, rejection
-from consumers.registry import codec, schemas
-from consumers.relay.database import connect
-from consumers.stage import Fenced, NotReady, Outcome, Partition, Record, Rejection, Stage
+from audittrail.contracts.codec import UndecodableEvent
+from consumers.kafka import clients, topics
+from consumers import conf
+from consumers.dead_letters import wire_format
+from consumers.messages import large_payloads
+from consumers.messages.decoding import Decoded, decode, rejection
+from consumers.kafka.schema_registry import codec, schemas
+from consumers.database import connect
+from consumers.runtime.stage import Fenced, NotReady, Outcome, Partition, Record, Rejection, Stage
 from consumers.stages import database_rows as rows
 
 # A frozen process must not keep its successor waiting for its locks for ever.
@@ -68,7 +71,7 @@ class DatabaseSink(Stage):
         dead = [record for record in records if record.topic == conf.dead_letter_topic()]
         alive = [record for record in records if record.topic != conf.dead_letter_topic()]
         events, undecodable = decode(self._codec, schemas(), alive)
-        whole, unresolvable = payloads.whole(events)
+        whole, unresolvable = large_payloads.whole(events)
         letters, undecoded = _decode_letters(dead)
         refused = self._ask(lambda connection: self._store(connection, records, whole, letters))
         return Outcome(rejections=undecodable + unresolvable + undecoded + refused)
@@ -100,7 +103,7 @@ def _decode_letters(records: list[Record]) -> tuple[list[Decoded], list[Rejectio
     decoded, rejections = [], []
     for record in records:
         try:
-            decoded.append((record, deadletters.decode(record.value, schemas().by_id)))
+            decoded.append((record, wire_format.decode(record.value, schemas().by_id)))
         except UndecodableEvent as error:
             rejections.append(Rejection(record, error.reason, error.detail))
     return decoded, rejections

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import orjson
 import psycopg
 
-from consumers.stage import Partition
+from consumers.runtime.stage import Partition
 
 
 def _json(value) -> str | None:

@@ -4,13 +4,15 @@ from collections.abc import Iterable
 
 from django.db import Error, connections
 
-from audittrail import contracts, editscript, registry
+from audittrail import contracts, tracking
+from audittrail.events import edit_script
 from audittrail.contracts.validation import InvalidEvent
-from audittrail.editscript import Edit
-from consumers import conf, payloads
-from consumers.events import decode, rejection
-from consumers.registry import codec, schemas
-from consumers.stage import Message, NotReady, Outcome, Record, Rejection, Stage
+from audittrail.events.edit_script import Edit
+from consumers import conf
+from consumers.messages import large_payloads
+from consumers.messages.decoding import decode, rejection
+from consumers.kafka.schema_registry import codec, schemas
+from consumers.runtime.stage import Message, NotReady, Outcome, Record, Rejection, Stage
 
 DATABASE = "pipeline"
 LARGEST_MESSAGE = 1_000_000
@@ -45,7 +47,7 @@ class Enricher(Stage):
     def process(self, records: list[Record]) -> Outcome:
         decoded, undecodable = decode(self._raw, schemas(), records)
         self._profiles.learn(event["actor"] for _, event in decoded)
-        whole, unresolvable = payloads.whole(decoded)
+        whole, unresolvable = large_payloads.whole(decoded)
         outcome = Outcome(rejections=undecodable + unresolvable)
         # What lies in object storage stays there: the whole event is only looked at.
         sent = {id(record): event for record, event in decoded}
@@ -73,8 +75,8 @@ def enrichment(event: dict, profile: dict | None) -> dict:
     return {
         "action": action(event),
         "actor_profile": profile,
-        "words_added": editscript.words_added(edits),
-        "words_removed": editscript.words_removed(edits),
+        "words_added": edit_script.words_added(edits),
+        "words_removed": edit_script.words_removed(edits),
         "schema_version": contracts.latest(contracts.ENRICHED),
     }
 
@@ -87,7 +89,7 @@ def action(event: dict) -> str:
     """
     if event["operation"] != "update":
         return {"create": "created", "delete": "deleted"}[event["operation"]]
-    tracked = registry.tracked(event["kind"])
+    tracked = tracking.tracked(event["kind"])
     field, published = (tracked.status, tracked.published) if tracked else ("status", {"published"})
     for change in event["changes"]:
         if change["field"] == field:
@@ -104,12 +106,12 @@ def _status_action(was_public: bool, is_public: bool) -> str:
 def _edits(event: dict) -> Iterable[Edit]:
     """The edits of all texts; at creation each text is one insertion."""
     if event["operation"] == "create":
-        tracked = registry.tracked(event["kind"])
+        tracked = tracking.tracked(event["kind"])
         values = event["keyframe"]["values"] if event["keyframe"] else {}
         for name in tracked.texts if tracked else ():
             yield Edit(0, "", values.get(name) or "")
     for change in event["changes"]:
-        yield from editscript.from_records(change["edits"] or ())
+        yield from edit_script.from_records(change["edits"] or ())
 
 
 class Profiles:

@@ -3,12 +3,15 @@
 import orjson
 from django.db import DatabaseError, InterfaceError, connections
 
-from audittrail import contracts, documents, index
-from audittrail.index import Fate, SearchUnavailable
+from audittrail import contracts
+from audittrail.search import documents, index
+from audittrail.search.index import Fate, SearchUnavailable
 from audittrail.models import Fork
-from consumers import conf, payloads, registry
-from consumers.events import Decoded, decode, rejection
-from consumers.stage import NotReady, Outcome, Record, Rejection, Stage
+from consumers import conf
+from consumers.messages import large_payloads
+from consumers.kafka import schema_registry
+from consumers.messages.decoding import Decoded, decode, rejection
+from consumers.runtime.stage import NotReady, Outcome, Record, Rejection, Stage
 
 DATABASE = "pipeline"
 
@@ -24,7 +27,7 @@ class SearchSink(Stage):
         return [conf.enriched_topic()]
 
     def open(self) -> None:
-        self._codec = registry.codec(contracts.ENRICHED)
+        self._codec = schema_registry.codec(contracts.ENRICHED)
         try:
             index.ensure_index()
         except SearchUnavailable as error:
@@ -34,8 +37,8 @@ class SearchSink(Stage):
         connections[DATABASE].close()
 
     def process(self, records: list[Record]) -> Outcome:
-        decoded, undecodable = decode(self._codec, registry.schemas(), records)
-        whole, unresolvable = payloads.whole(decoded)
+        decoded, undecodable = decode(self._codec, schema_registry.schemas(), records)
+        whole, unresolvable = large_payloads.whole(decoded)
         try:
             refused = self._store(whole)
         except SearchUnavailable as error:

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import storages
 
 from tests.consumers import PARTITIONS
-from tests.consumers.contract_files import contract_files  # noqa: F401 - a fixture for all tests here
+from testkit.consumers.contract_files import contract_files  # noqa: F401 - a fixture for all tests here
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def own_trail(own_contracts):
 
 
 def _remove_topics(prefix: str) -> None:
-    from consumers import clients
+    from consumers.kafka import clients
 
     admin = clients.admin()
     ours = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
@@ -51,9 +51,10 @@ def _remove_topics(prefix: str) -> None:
 
 def _remove_subjects(prefix: str) -> None:
     from audittrail import contracts
-    from consumers import conf, registry
+    from consumers import conf
+    from consumers.kafka import schema_registry
 
-    client = registry.client()
+    client = schema_registry.client()
     for subject in (conf.subject(f"{prefix}{contract}") for contract in contracts.contracts()):
         client.delete_subject(subject)
         client.delete_subject(subject, permanent=True)
@@ -61,7 +62,7 @@ def _remove_subjects(prefix: str) -> None:
 
 def _forget_groups() -> None:
     """A reader of positions for each group would live, with threads of its own, until the run ends."""
-    from consumers import clients
+    from consumers.kafka import clients
 
     clients.positions.cache_clear()
 
@@ -70,7 +71,7 @@ def _forget_groups() -> None:
 def own_bucket(monkeypatch):
     """A bucket of the test's own, for this process and those it starts; its name."""
     from audittrail.archive import objects
-    from audittrail.storage import archive_storage
+    from audittrail.archive.object_storage import archive_storage
 
     name = f"t{uuid.uuid4().hex[:12]}"
     monkeypatch.setenv("AUDIT_ARCHIVE_BUCKET", name)

@@ -4,7 +4,7 @@ import pytest
 
 from stack import places
 from tests.consumers.conftest import own_contracts, own_trail, partitions  # noqa: F401 - fixtures for the tests here
-from tests.faults.trail import Trail
+from testkit.faults.trail import Trail
 
 
 @pytest.fixture

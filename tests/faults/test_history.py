@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import HISTORY
-from tests.faults.history import PROCESSES, Passage, report
+from testkit.faults.history import PROCESSES, Passage, report
 
 SMALL = HISTORY / "peps-history-small.jsonl.gz"
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults import ledger
-from tests.faults.judgement import judge
-from tests.faults.ledger import Contradiction, Deeds, Ledger, digest
-from tests.faults.witnesses import Event
+from testkit.faults import ledger
+from testkit.faults.judgement import judge
+from testkit.faults.ledger import Contradiction, Deeds, Ledger, digest
+from testkit.faults.witnesses import Event
 
 ARTICLE = "newsroom.article:1"
 STATES = [

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 
 from stack import fleet, lifecycle, places
-from tests.consumers.witness import until
-from tests.faults import ledger, pipeline, witnesses
-from tests.faults.run import Run, verdicts
-from tests.faults.trail import Trail
+from testkit.consumers.witness import until
+from testkit.faults import ledger, pipeline, witnesses
+from testkit.faults.run import Run, verdicts
+from testkit.faults.trail import Trail
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

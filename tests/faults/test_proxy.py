@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.proxy import API_KEYS, Proxies, Proxy, changed
+from testkit.faults.proxy import API_KEYS, Proxies, Proxy, changed
 
 SECONDS = 5
 METADATA = 3

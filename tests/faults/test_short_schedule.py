@@ -7,9 +7,9 @@ import pytest
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.faults import schedule, witnesses
-from tests.faults.run import Run, report
-from tests.faults.trail import Trail
+from testkit.faults import schedule, witnesses
+from testkit.faults.run import Run, report
+from testkit.faults.trail import Trail
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

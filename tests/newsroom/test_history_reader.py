@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from newsroom.history.patch import PatchError, apply_patch
 from newsroom.history.reader import HistoryError, read
-from tests.newsroom.histories import event, life, write
+from testkit.newsroom.histories import event, life, write
 
 FIRST = life()[0]
 

@@ -10,7 +10,7 @@ from newsroom.history.importer import Importer
 from newsroom.history.reader import read
 from newsroom.models import Article, Author, ImportedArticle
 from tests.conftest import HISTORY
-from tests.newsroom.histories import event, life, write
+from testkit.newsroom.histories import event, life, write
 
 SMALL = HISTORY / "peps-history-small.jsonl.gz"
 

@@ -9,8 +9,10 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
-from audittrail import Actor, article_id, at_rest, conf, context, documents, index
-from audittrail.archive import format, mend, names, objects, reader
+from audittrail import Actor, article_id, conf, context
+from audittrail.events import database_rows
+from audittrail.search import documents, index
+from audittrail.archive import format, repair, object_names, objects, reader
 from audittrail.integrity.chain import event_hash
 from audittrail.integrity.verify import verify
 from audittrail.models import Fork
@@ -66,7 +68,7 @@ def forget_documents(article: str, *sequences: int) -> None:
 
 
 def objects_of(article: str) -> list[str]:
-    return [name for name in reader.current() if any(row["article_id"] == article for row in mend.rows(name))]
+    return [name for name in reader.current() if any(row["article_id"] == article for row in repair.rows(name))]
 
 
 def rewrite(name: str, change) -> bytes:
@@ -93,10 +95,10 @@ def test_a_dry_run_names_store_event_source_and_deed_and_changes_nothing(article
 
 
 def test_rows_missing_and_cut_off_come_back_from_the_archive(article, superuser):
-    before = list(at_rest.events("e.article_id = %s", [article]))
+    before = list(database_rows.events("e.article_id = %s", [article]))
     superuser.execute("DELETE FROM audittrail_auditevent WHERE article_id = %s AND sequence IN (2, 4)", [article])
     assert restore(article=article)[0] == 0
-    assert list(at_rest.events("e.article_id = %s", [article])) == before
+    assert list(database_rows.events("e.article_id = %s", [article])) == before
 
 
 def test_an_altered_row_is_left_to_the_owner(article, superuser):
@@ -115,11 +117,11 @@ def test_the_owner_replaces_an_altered_row_and_keeps_it_as_a_fork(article, super
 
 
 def test_swapped_rows_are_put_in_order(article, superuser):
-    before = list(at_rest.events("e.article_id = %s", [article]))
+    before = list(database_rows.events("e.article_id = %s", [article]))
     superuser.execute("UPDATE audittrail_auditevent SET sequence = -sequence WHERE article_id = %s AND sequence IN (2, 3)", [article])
     superuser.execute("UPDATE audittrail_auditevent SET sequence = 5 + sequence WHERE article_id = %s AND sequence < 0", [article])
     restore(article=article, replace_altered=True)
-    assert list(at_rest.events("e.article_id = %s", [article])) == before
+    assert list(database_rows.events("e.article_id = %s", [article])) == before
     superuser.execute("DELETE FROM audittrail_fork WHERE article_id = %s", [article])
 
 
@@ -136,7 +138,7 @@ def test_a_replacement_that_breaks_off_has_not_happened(article, superuser, monk
 
 
 def test_a_forged_row_does_not_spread_to_stores_that_lost_the_event(article, superuser):
-    event = next(at_rest.events("e.article_id = %s AND e.sequence = 4", [article]))
+    event = next(database_rows.events("e.article_id = %s AND e.sequence = 4", [article]))
     forged = event | {"actor": event["actor"] | {"id": "somebody else"}}
     superuser.execute(
         "UPDATE audittrail_auditevent SET actor_id = 'somebody else', hash = %s WHERE article_id = %s AND sequence = 4", [event_hash(forged), article]
@@ -150,7 +152,7 @@ def test_a_forged_row_does_not_spread_to_stores_that_lost_the_event(article, sup
 def test_names_that_no_hash_covers_are_taken_from_where_two_stores_agree(article, superuser):
     superuser.execute("UPDATE audittrail_auditevent SET actor_name = 'Somebody Else' WHERE article_id = %s AND sequence = 3", [article])
     restore(article=article, replace_altered=True)
-    assert next(at_rest.events("e.article_id = %s AND e.sequence = 3", [article]))["actor_profile"] is None
+    assert next(database_rows.events("e.article_id = %s AND e.sequence = 3", [article]))["actor_profile"] is None
     superuser.execute("DELETE FROM audittrail_fork WHERE article_id = %s", [article])
 
 
@@ -167,7 +169,7 @@ def test_a_lost_object_is_replaced_by_new_ones(article):
     assert {("archive", "missing", sequence) for sequence in range(1, EVENTS + 1)} <= found()
     status, output = restore()
     assert status == 0, output
-    assert all(names.tail(name).topic_id.startswith(names.RESTORED) for name in objects_of(article))
+    assert all(object_names.tail(name).topic_id.startswith(object_names.RESTORED) for name in objects_of(article))
     assert not list(reader.check())
 
 
@@ -178,7 +180,7 @@ def test_a_changed_object_is_rebuilt_and_kept_as_evidence(article):
     status, output = restore()
     assert status == 0, output
     assert objects.read(name) == written
-    assert changed in [objects.read(kept).content for kept in objects.listed(mend.EVIDENCE + name)]
+    assert changed in [objects.read(kept).content for kept in objects.listed(repair.EVIDENCE + name)]
 
 
 def test_an_object_that_cannot_be_read_gives_way_to_its_events(article):
@@ -186,14 +188,14 @@ def test_an_object_that_cannot_be_read_gives_way_to_its_events(article):
     objects.replace(name, b"no Parquet", objects.read(name).metadata)
     status, output = restore()
     assert status == 0, output
-    assert [objects.read(kept).content for kept in objects.listed(mend.EVIDENCE + name)] == [b"no Parquet"]
+    assert [objects.read(kept).content for kept in objects.listed(repair.EVIDENCE + name)] == [b"no Parquet"]
 
 
 def test_an_event_that_only_the_outbox_has_is_published_again(article, pipeline, superuser):
     superuser.execute("DELETE FROM audittrail_auditevent WHERE article_id = %s AND sequence = 2", [article])
     forget_documents(article, 2)
     for name in objects_of(article):
-        rest = [row for row in mend.rows(name) if (row["article_id"], row["sequence"]) != (article, 2)]
+        rest = [row for row in repair.rows(name) if (row["article_id"], row["sequence"]) != (article, 2)]
         kept, content = objects.read(name), format.to_parquet(format.table(rest))
         objects.replace(name, content, kept.metadata | {"sha256": hashlib.sha256(content).hexdigest()})
     restore()

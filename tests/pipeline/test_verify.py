@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 from django.core.management import call_command
 
-from audittrail import Actor, article_id, conf, context, documents, index
-from audittrail.archive import format, names, objects, reader
+from audittrail import Actor, article_id, conf, context
+from audittrail.search import documents, index
+from audittrail.archive import format, object_names, objects, reader
 from audittrail.integrity.chain import event_hash
 from audittrail.integrity.verify import verify
 from newsroom.models import Article
@@ -63,7 +64,7 @@ def test_a_long_trail_is_read_by_two_processes_and_judged_the_same(article, supe
 
 def test_where_the_process_beside_has_died_the_archive_counts_as_unverified(article, monkeypatch):
     monkeypatch.setattr("audittrail.integrity.verify.WORTH_A_PROCESS", 0)
-    monkeypatch.setattr("audittrail.integrity.digests.sys.executable", "/bin/false")
+    monkeypatch.setattr("audittrail.integrity.archive_digests.sys.executable", "/bin/false")
     report = verify(article, grace=ARRIVED)
     assert ("archive", "unavailable") in {(finding.store, finding.kind) for finding in report.findings}
     assert not report.complete
@@ -125,9 +126,9 @@ def test_swapped_events_are_reordered(article, superuser):
 
 @pytest.mark.parametrize("sequence", [4, 6])
 def test_an_event_forged_with_a_hash_of_its_own_is_a_second_history(article, superuser, sequence):
-    from audittrail import at_rest
+    from audittrail.events import database_rows
 
-    event = next(event for event in at_rest.events("e.article_id = %s AND e.sequence = %s", [article, sequence]))
+    event = next(event for event in database_rows.events("e.article_id = %s AND e.sequence = %s", [article, sequence]))
     forged = {**event, "actor": event["actor"] | {"id": "somebody else"}}
     superuser.execute(
         "UPDATE audittrail_auditevent SET actor_id = 'somebody else', hash = %s WHERE article_id = %s AND sequence = %s", [event_hash(forged), article, sequence]
@@ -158,7 +159,7 @@ def test_a_row_changed_with_triggers_off_differs_from_what_was_captured(article,
 @contextmanager
 def replaced(name: str, content: bytes | None):
     """An object of the archive with other content, or gone; put back at the end."""
-    from audittrail.storage import archive_storage
+    from audittrail.archive.object_storage import archive_storage
 
     client, bucket = archive_storage.client, archive_storage.bucket_name
     kept = objects.read(name)
@@ -195,10 +196,10 @@ def test_a_missing_archive_object_leaves_its_events_missing(article):
 
 
 def test_an_added_archive_object_is_named(article):
-    known = names.tail(object_of(article))
+    known = object_names.tail(object_of(article))
     name = known.name.replace(f"{known.first:020d}", f"{known.first + 10**9:020d}")
     kept = objects.read(known.name)
-    from audittrail.storage import archive_storage
+    from audittrail.archive.object_storage import archive_storage
 
     client, bucket = archive_storage.client, archive_storage.bucket_name
     client.put_object(Bucket=bucket, Key=name, Body=kept.content, Metadata=kept.metadata)

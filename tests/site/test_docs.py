@@ -11,7 +11,7 @@ from django.core.management import get_commands
 import audittrail.conf
 import consumers.conf
 import stack
-from audittrail import environment
+from audittrail import env
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -44,7 +44,7 @@ def defaults(monkeypatch) -> dict[str, object]:
         found[name] = default
         return default
 
-    monkeypatch.setattr(environment, "read", read)
+    monkeypatch.setattr(env, "read", read)
     for module in (audittrail.conf, consumers.conf):
         for _, accessor in inspect.getmembers(module, inspect.isfunction):
             if accessor.__module__ == module.__name__ and not inspect.signature(accessor).parameters:

@@ -7,7 +7,7 @@ from rich.progress import track
 
 from audittrail.capture.context import Actor, Context, Origin
 from audittrail.capture.generate import quoted
-from audittrail.registry import Tracked, all_tracked
+from audittrail.tracking import Tracked, all_tracked
 
 _BATCH = 500
 

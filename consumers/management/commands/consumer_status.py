@@ -8,7 +8,7 @@ from django.db import OperationalError
 from rich.console import Console
 from rich.table import Table
 
-from consumers.status import StageStatus, Status, collect
+from consumers.supervision.status import StageStatus, Status, collect
 
 DESCRIPTION = """\
 Shows each stage: what it should do and what it does, its processes, its lag and what that amounts to.

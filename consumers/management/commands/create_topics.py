@@ -5,7 +5,8 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
-from consumers import clients, conf, topics
+from consumers.kafka import clients, topics
+from consumers import conf
 
 WIDTH = 160
 """Columns of a table that goes to a file or pipe."""

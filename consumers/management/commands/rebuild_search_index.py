@@ -7,17 +7,19 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from rich.progress import Progress
 
-from audittrail import at_rest, conf, index, rebuild
+from audittrail.events import database_rows
+from audittrail import conf
+from audittrail.search import index, reindex
 from audittrail.archive import reader
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
-from audittrail.index import SearchUnavailable
+from audittrail.search.index import SearchUnavailable
 from audittrail.models import AuditEvent
-from consumers import payloads
-from consumers.stage import NotReady
+from consumers.messages import large_payloads
+from consumers.runtime.stage import NotReady
 
 BATCH = 1000
-_TROUBLE = (SearchUnavailable, ArchiveUnavailable, DamagedManifest, NotReady, rebuild.NotTheSame)
+_TROUBLE = (SearchUnavailable, ArchiveUnavailable, DamagedManifest, NotReady, reindex.NotTheSame)
 
 
 class Command(BaseCommand):
@@ -49,7 +51,7 @@ class Command(BaseCommand):
         total = AuditEvent.objects.count() if source == "database" else None
         with Progress(transient=True) as progress:
             task = progress.add_task(f"events of the {source}", total=total)
-            summary = rebuild.rebuild(self._whole(events), drop_others, lambda count: progress.advance(task, count))
+            summary = reindex.rebuild(self._whole(events), drop_others, lambda count: progress.advance(task, count))
         self.stdout.write(f"{summary.new} holds {summary.filled:,} events of the {source} and {summary.carried:,} carried over from {summary.old}.")
         for line in summary.refused:
             self.stderr.write(f"refused: {line}")
@@ -60,7 +62,7 @@ class Command(BaseCommand):
         """The events with what they left in object storage; those for which it is not there are said and left out."""
         stream = iter(events)
         while some := list(islice(stream, BATCH)):
-            complete, rejections = payloads.whole([(None, event) for event in some])
+            complete, rejections = large_payloads.whole([(None, event) for event in some])
             yield from (event for _, event in complete)
             for rejected in rejections:
                 self.stderr.write(f"left out: {rejected.article_id} #{rejected.sequence}: {rejected.detail}")
@@ -68,7 +70,7 @@ class Command(BaseCommand):
 
 def _from_database() -> Iterator[dict]:
     rows = AuditEvent.objects.order_by("article_id", "sequence")
-    return (at_rest.event_of(row) for row in rows.iterator(chunk_size=BATCH))
+    return (database_rows.event_of(row) for row in rows.iterator(chunk_size=BATCH))
 
 
 def _take_turn() -> None:

@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audittrail import contracts
 from audittrail.contracts import compatibility
-from consumers import conf, registry
+from consumers import conf
+from consumers.kafka import schema_registry
 
 COMPATIBILITY = ConfigCompatibilityLevel.BACKWARD_TRANSITIVE
 
@@ -55,7 +56,7 @@ class Command(BaseCommand):
         return missing
 
     def _check(self, pending: list[tuple[str, int]]) -> None:
-        client = registry.client()
+        client = schema_registry.client()
         for contract, version in pending:
             if not _compatible(client, contract, version):
                 parts = "; ".join(contracts.differences(contract, version))
@@ -67,10 +68,10 @@ class Command(BaseCommand):
             raise CommandError(f"{len(pending)} version(s) not registered: run manage.py register_schemas.")
 
     def _register(self, pending: list[tuple[str, int]]) -> None:
-        client = registry.client()
+        client = schema_registry.client()
         _demand_compatibility(client)
         for contract, version in pending:
-            identifier = client.register_schema(_subject(contract), registry.schema_of(contract, version))
+            identifier = client.register_schema(_subject(contract), schema_registry.schema_of(contract, version))
             self.stdout.write(self.style.SUCCESS(f"{_subject(contract)} version {version}: registered, id {identifier}"))
         for contract in contracts.contracts():
             _demand_compatibility(client, _subject(contract))
@@ -91,7 +92,7 @@ def _subject(contract: str) -> str:
 
 def _registered(subject: str, contract: str, version: int) -> int | None:
     try:
-        return registry.client().lookup_schema(subject, registry.schema_of(contract, version)).schema_id
+        return schema_registry.client().lookup_schema(subject, schema_registry.schema_of(contract, version)).schema_id
     except SchemaRegistryError as error:
         if error.http_status_code == 404:
             return None
@@ -100,7 +101,7 @@ def _registered(subject: str, contract: str, version: int) -> int | None:
 
 def _compatible(client, contract: str, version: int) -> bool:
     try:
-        return client.test_compatibility_all_versions(_subject(contract), registry.schema_of(contract, version))
+        return client.test_compatibility_all_versions(_subject(contract), schema_registry.schema_of(contract, version))
     except SchemaRegistryError as error:
         if error.http_status_code == 404:  # nothing registered yet: nothing to contradict
             return True

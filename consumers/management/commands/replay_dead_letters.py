@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from consumers.models import DeadLetter
-from consumers.replay import replay, replayable
-from consumers.stage import NotReady
+from consumers.dead_letters.replay import replay, replayable
+from consumers.runtime.stage import NotReady
 
 WIDTH = 160
 """Columns of a table that goes to a file or pipe."""

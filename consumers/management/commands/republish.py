@@ -6,7 +6,7 @@ from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
-from consumers.republish import NotEmpty, republish
+from consumers.operations.republish import NotEmpty, republish
 
 DESCRIPTION = """\
 Refills an empty Kafka from the outbox, after a cluster was lost: the relay publishes every event again that the outbox keeps.

@@ -18,12 +18,12 @@ from rich.table import Table
 from audittrail import conf
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
-from audittrail.archive.tail import DamagedArchive
-from audittrail.index import SearchUnavailable
+from audittrail.archive.writer import DamagedArchive
+from audittrail.search.index import SearchUnavailable
 from audittrail.integrity.restore import DEEDS, Step, plan
 from audittrail.integrity.verify import STORES, Report, verify
-from consumers import outbox
-from consumers.restoring import carry_out
+from consumers.operations import outbox_retention
+from consumers.operations.restoring import carry_out
 
 AT_ONCE = 10_000
 _ROUNDS = 3
@@ -130,7 +130,7 @@ class Command(BaseCommand):
 def _archive_is_behind() -> bool:
     """Whether what the archive lacks may still come to it by itself."""
     try:
-        return not outbox.is_archived()
+        return not outbox_retention.is_archived()
     except KafkaException:
         return True
 

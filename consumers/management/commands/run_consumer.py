@@ -6,8 +6,9 @@ import sys
 
 from django.core.management.base import BaseCommand, CommandError
 
-from consumers import stages, tracing
-from consumers.stage import Fenced
+from consumers import stages
+from consumers.messages import tracing
+from consumers.runtime.stage import Fenced
 
 RELAY = {"relay", "relay_outbox"}
 
@@ -66,7 +67,7 @@ class Command(BaseCommand):
         run(slot)
 
     def _run(self, name: str, slot: int) -> None:
-        from consumers.loop import Loop
+        from consumers.runtime.loop import Loop
 
         loop = Loop(stages.make(name), slot)
         for number in (signal.SIGTERM, signal.SIGINT):

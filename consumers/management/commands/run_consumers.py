@@ -5,8 +5,8 @@ import argparse
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
-from consumers import control, forking
-from consumers.supervisor import AlreadySupervised, Supervisor
+from consumers.supervision import control, process_launcher
+from consumers.supervision.supervisor import AlreadySupervised, Supervisor
 
 DESCRIPTION = """\
 Runs all stages, and keeps them running, until SIGTERM or Ctrl-C.
@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, **options):
         try:
             control.ensure_controls("pipeline")
-            forking.preload()
+            process_launcher.preload()
             Supervisor().run()
         except AlreadySupervised as error:
             raise CommandError(str(error)) from error

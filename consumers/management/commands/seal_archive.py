@@ -9,8 +9,8 @@ from audittrail import conf
 from audittrail.archive import objects, seal
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
-from audittrail.archive.tail import DamagedArchive
-from consumers import sealing
+from audittrail.archive.writer import DamagedArchive
+from consumers.operations import sealing
 
 _TROUBLE = (ArchiveUnavailable, DamagedArchive, DamagedManifest, sealing.NotKnown, KafkaException)
 

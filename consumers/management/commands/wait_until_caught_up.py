@@ -9,8 +9,8 @@ from django.db import OperationalError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from audittrail.index import SearchUnavailable
-from consumers.caught_up import Missing, Watch, goal
+from audittrail.search.index import SearchUnavailable
+from consumers.operations.caught_up import Missing, Watch, goal
 from consumers.models import DeadLetter
 
 LOOK_SECONDS = 0.5

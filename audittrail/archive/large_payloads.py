@@ -1,0 +1,77 @@
+"""Events and messages too large for Kafka: kept in object storage under the hash of their content, and referred to.
+
+An object lies at ``payloads/<first 2 hexadecimal digits>/<all 64>`` of its SHA-256, is written once, and lives as long as the archive.
+What botocore raises when the store is away passes through every function here.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from audittrail import conf
+from audittrail.archive.object_storage import archive_storage
+from audittrail.events.versions import is_reference
+
+LEFT_OUT = {"changes": [], "labels": {}, "keyframe": None}
+"""What the reference leaves to the object."""
+
+_IDENTITY = ("event_id", "article_id", "sequence", "hash")
+
+
+class PayloadError(Exception):
+    """A reference that does not lead to what it names."""
+
+
+class DanglingPayload(PayloadError):
+    """There is no object where the reference points."""
+
+
+class AlteredPayload(PayloadError):
+    """The object is not the one that was stored: another size, another hash, or another event."""
+
+
+def name_of(digest: bytes) -> str:
+    """Name of the object with this SHA-256."""
+    return f"payloads/{digest.hex()[:2]}/{digest.hex()}"
+
+
+def put(data: bytes) -> dict:
+    """Store bytes, once; their reference: {"sha256": bytes, "size": int}. The same bytes always have the same one."""
+    digest = sha256(data).digest()
+    archive_storage.create_once(name_of(digest), data)
+    return {"sha256": digest, "size": len(data)}
+
+
+def get(reference: dict) -> bytes:
+    """The bytes of a reference, checked. Raises DanglingPayload or AlteredPayload."""
+    name = name_of(reference["sha256"])
+    try:
+        data = archive_storage.read(name)
+    except FileNotFoundError as error:
+        raise DanglingPayload(f"{name} is not in bucket {conf.archive_bucket()}") from error
+    if len(data) != reference["size"]:
+        raise AlteredPayload(f"{name} has {len(data)} bytes instead of {reference['size']}")
+    if sha256(data).digest() != reference["sha256"]:
+        raise AlteredPayload(f"{name} has content of another hash")
+    return data
+
+
+def shrink(event: dict, encode: Callable[[dict], bytes]) -> bytes:
+    """The event encoded; above conf.event_limit() bytes its encoding goes to object storage, and a reference to it is encoded instead."""
+    data = encode(event)
+    if len(data) <= conf.event_limit():
+        return data
+    return encode(event | LEFT_OUT | {"payload": put(data)})
+
+
+def resolve(event: dict, decode: Callable[[bytes], dict]) -> dict:
+    """The complete event: itself, or with what its reference left out. ``payload`` stays, to tell where that lies.
+
+    ``decode`` turns framed bytes into an event. Raises DanglingPayload, AlteredPayload, or what ``decode`` raises.
+    """
+    if not is_reference(event):
+        return event
+    reference = event["payload"]
+    stored = decode(get(reference))
+    if any(stored[field] != event[field] for field in _IDENTITY):
+        raise AlteredPayload(f"{name_of(reference['sha256'])} is another event than the one that refers to it")
+    return event | {field: stored[field] for field in LEFT_OUT}

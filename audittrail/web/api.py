@@ -1,0 +1,167 @@
+"""The programming interface to the trail: everything is for reading."""
+
+import re
+
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, status
+from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from audittrail.search import queries
+from audittrail.web import serializers
+from audittrail.models import AuditEvent, Head
+from audittrail.timeline.version_walk import version
+from audittrail.events.versions import VersionError
+
+
+class MayReadTrail(BasePermission):
+    """`audittrail.view_auditevent`, as in the admin."""
+
+    message = "This needs the permission audittrail.view_auditevent."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.user.has_perm("audittrail.view_auditevent")
+
+
+class SearchIsAway(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "search_unavailable"
+
+
+class Unrebuildable(APIException):
+    """A version that exists but cannot be rebuilt from what is stored."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "version_unavailable"
+
+
+class _Pages(CursorPagination):
+    """Cursor pages that refuse a size or a cursor that makes no sense, by name, instead of passing over it."""
+
+    page_size = 50
+    max_page_size = 200
+    page_size_query_param = "size"
+    position = r"[^\x00]+"
+
+    def get_page_size(self, request: Request) -> int:
+        asked = request.query_params.get("size", str(self.page_size))
+        if not re.fullmatch(r"[0-9]{1,3}", asked, re.ASCII) or not 1 <= int(asked) <= self.max_page_size:
+            raise ValidationError({"detail": f"size: {asked[:40]!r} is not a number from 1 to {self.max_page_size}."})
+        return int(asked)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        try:
+            cursor = super().decode_cursor(request)
+        except NotFound:
+            cursor = Cursor(0, False, "\x00")
+        if cursor and cursor.position is not None and not re.fullmatch(self.position, cursor.position, re.ASCII):
+            raise ValidationError({"detail": "cursor: this is not one of this list; leave it out to start at the beginning."})
+        return cursor
+
+
+class ArticlePages(_Pages):
+    ordering = "article_id"
+
+
+class EventPages(_Pages):
+    ordering = "sequence"
+    position = r"[0-9]{1,18}"
+
+
+class _Reading:
+    permission_classes = (IsAuthenticated, MayReadTrail)
+    filter_backends = ()
+
+
+def _problems(*codes: int) -> dict:
+    return {code: serializers.ProblemSerializer for code in (403, *codes)}
+
+
+@extend_schema(summary="All articles, by identity", responses={200: serializers.ArticleSerializer(many=True)} | _problems(400))
+class Articles(_Reading, generics.ListAPIView):
+    """Every article that was ever captured, deleted ones too, in the order of their identities."""
+
+    queryset = Head.objects.all()
+    serializer_class = serializers.ArticleSerializer
+    pagination_class = ArticlePages
+
+
+@extend_schema(summary="One article", responses={200: serializers.ArticleSerializer} | _problems(404))
+class Article(_Reading, generics.RetrieveAPIView):
+    """An article's last captured state: its title, status and number of events."""
+
+    queryset = Head.objects.all()
+    serializer_class = serializers.ArticleSerializer
+    lookup_field = "article_id"
+
+
+@extend_schema(summary="An article's events, by sequence", responses={200: serializers.EventSerializer(many=True)} | _problems(400, 404))
+class ArticleEvents(_Reading, generics.ListAPIView):
+    """The events of an article, first to last. An event that has not arrived is left out: its sequence number is missing."""
+
+    queryset = AuditEvent.objects.none()
+    serializer_class = serializers.EventSerializer
+    pagination_class = EventPages
+
+    def get_queryset(self) -> QuerySet[AuditEvent]:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        events = AuditEvent.objects.filter(article_id=self.kwargs["article_id"])
+        if not events.exists() and not Head.objects.filter(pk=self.kwargs["article_id"]).exists():
+            raise Http404("No such article.")
+        return events
+
+
+@extend_schema(summary="One event", responses={200: serializers.EventSerializer} | _problems(404))
+class Event(_Reading, generics.RetrieveAPIView):
+    """One event by its identity."""
+
+    queryset = AuditEvent.objects.all()
+    serializer_class = serializers.EventSerializer
+    lookup_field = "event_id"
+
+
+class ArticleVersion(_Reading, APIView):
+    """The article as it was right after an event."""
+
+    @extend_schema(summary="A version of an article", responses={200: serializers.VersionSerializer} | _problems(404, 409))
+    def get(self, request: Request, article_id: str, sequence: int) -> Response:
+        """Rebuilt from the last keyframe. 409 when the events that it takes are missing or do not fit."""
+        if not AuditEvent.objects.filter(article_id=article_id, sequence=sequence).exists():
+            raise Http404(f"No event {sequence} of this article.")
+        try:
+            state = version(article_id, sequence)
+        except VersionError as problem:
+            raise Unrebuildable(f"Version {sequence} cannot be rebuilt: {problem}.") from problem
+        shown = {"article_id": article_id, "sequence": sequence, "values": state.values, "relations": state.relations, "labels": state.labels}
+        return Response(serializers.VersionSerializer(shown).data)
+
+
+class Search(_Reading, APIView):
+    """One question to the search index."""
+
+    @extend_schema(
+        summary="Search all events",
+        parameters=[
+            OpenApiParameter("q", OpenApiTypes.STR, description='Words, "phrases" and qualifiers: `actor:kim removed:alleged -section:sport`'),
+            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next` of the page before"),
+        ],
+        responses={200: serializers.SearchSerializer} | _problems(400, 503),
+    )
+    def get(self, request: Request) -> Response:
+        """Events that match, newest first. 503 while the index is away."""
+        try:
+            found = queries.search(request.query_params.get("q", ""), after=request.query_params.get("cursor") or None)
+        except queries.BadCursor as problem:
+            raise ValidationError({"detail": f"cursor: {problem}"}) from problem
+        except queries.SearchUnavailable as problem:
+            raise SearchIsAway(str(problem)) from problem
+        page = {"results": found.hits, "next": found.next_cursor, "total": found.total, "total_is_bound": found.total_is_bound, "messages": found.messages}
+        return Response(serializers.SearchSerializer(page).data)

@@ -1,0 +1,99 @@
+"""The stages as the admin shows them: plain texts, the same for the page and for its refreshing."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from consumers.supervision import control
+from consumers.models import DesiredState, LagSample
+from consumers.supervision.status import Process, StageStatus, Status
+
+PICTURE = timedelta(minutes=30)
+WIDTH, HEIGHT = 240, 40
+ROUTES = {
+    "relay": "outbox → content-audit-trail",
+    "enricher": "content-audit-trail → …enriched",
+    "database": "…enriched, …dead-letters → PostgreSQL",
+    "search": "…enriched → Elasticsearch",
+    "archive": "…enriched → S3, Parquet",
+}
+ALLOWED = {
+    DesiredState.RUNNING: {"pause", "stop", "scale"},
+    DesiredState.PAUSED: {"resume", "stop", "scale"},
+    DesiredState.STOPPED: {"start", "scale"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One stage; every text is ready to be shown, `points` is the polyline of its recent lag."""
+
+    stage: str
+    route: str
+    desired: str
+    observed: str
+    verdict: str
+    lag: str
+    reason: str
+    group: str
+    members: str
+    processes: int
+    points: str
+    peak: str
+    allowed: list[str]
+
+
+def cards(status: Status) -> list[dict]:
+    """A card for each stage."""
+    samples = _recent_lags()
+    return [asdict(_card(stage, samples.get(stage.stage, []))) for stage in status.stages]
+
+
+def _card(stage: StageStatus, lags: list[tuple[float, int]]) -> Card:
+    wanted = "" if stage.desired_state == DesiredState.STOPPED else f" × {stage.desired_processes}"
+    observed = f"{stage.observed_state} × {stage.alive}" if stage.alive else stage.observed_state
+    allowed = ALLOWED[stage.desired_state] | ({"resume"} if stage.observed_state == "halted" else set())
+    return Card(
+        stage=stage.stage,
+        route=ROUTES.get(stage.stage, ""),
+        desired=f"{stage.desired_state}{wanted}",
+        observed=observed,
+        verdict=stage.verdict,
+        lag="?" if stage.lag is None else f"{stage.lag:,}",
+        reason=stage.reason,
+        group=_group(stage),
+        members="\n".join(_member(process) for process in stage.processes) or "no process",
+        processes=stage.desired_processes,
+        points=points(lags),
+        peak=f"{max((lag for _, lag in lags), default=0):,}",
+        allowed=[action for action in control.ACTIONS if action in allowed],
+    )
+
+
+def _group(stage: StageStatus) -> str:
+    if stage.group is None:
+        return "lanes, without a group"
+    if stage.view.state is None:
+        return f"{stage.group}: Kafka does not tell"
+    members = ", ".join(f"{member.name} ({len(member.partitions)} partitions)" for member in stage.view.members)
+    return f"{stage.group}: {stage.view.state.lower()}{': ' + members if members else ''}"
+
+
+def _member(process: Process) -> str:
+    state = process.state if process.alive else f"silent for {process.silent_seconds:,.0f} s"
+    return f"#{process.slot} {process.host}, pid {process.pid}: {state}, {process.partitions} partitions, {process.processed:,} processed, {process.dead_letters:,} rejected"
+
+
+def _recent_lags() -> dict[str, list[tuple[float, int]]]:
+    """Stage → (age as a fraction of the picture's time, lag), oldest first; unknown lags leave a gap."""
+    now, found = timezone.now(), {}
+    for row in LagSample.objects.filter(at__gt=now - PICTURE, lag__isnull=False).order_by("at").only("stage", "at", "lag"):
+        found.setdefault(row.stage, []).append(((now - row.at) / PICTURE, row.lag))
+    return found
+
+
+def points(lags: list[tuple[float, int]]) -> str:
+    """An SVG polyline: time from left to right, lag upwards, the peak at the top."""
+    peak = max((lag for _, lag in lags), default=0) or 1
+    return " ".join(f"{WIDTH * (1 - age):.1f},{HEIGHT - 2 - (HEIGHT - 4) * lag / peak:.1f}" for age, lag in lags)

@@ -1,0 +1,31 @@
+"""Records to events: what is not one is rejected with its reason."""
+
+from audittrail.contracts.codec import Codec, UndecodableEvent
+from audittrail.contracts.validation import InvalidEvent, validate
+from consumers.kafka.schema_registry import Schemas
+from consumers.runtime.stage import Record, Rejection
+
+Decoded = tuple[Record, dict]
+
+
+def decode(codec: Codec, schemas: Schemas, records: list[Record]) -> tuple[list[Decoded], list[Rejection]]:
+    """The valid events among records, in order, and the rest. Raises NotReady when a schema's id cannot be looked up."""
+    decoded: list[Decoded] = []
+    rejections: list[Rejection] = []
+    for record in records:
+        try:
+            event = codec.decode(record.value or b"", schemas.by_id)
+        except UndecodableEvent as error:
+            rejections.append(Rejection(record, error.reason, error.detail))
+            continue
+        try:
+            validate(event)
+            decoded.append((record, event))
+        except InvalidEvent as error:
+            rejections.append(rejection(record, event, "invalid_event", str(error)))
+    return decoded, rejections
+
+
+def rejection(record: Record, event: dict, reason: str, detail: str) -> Rejection:
+    """The rejection of a record whose event is known."""
+    return Rejection(record, reason, detail, event["article_id"], event["sequence"])

@@ -1,0 +1,45 @@
+"""Keeping the outbox small: what it published is removed once it is old, and nothing else depends on it."""
+
+import time
+
+from django.db import connections
+
+from consumers.kafka import clients
+from consumers import conf
+from consumers.operations.pipeline_position import Passage
+
+PATIENCE_SECONDS = 30.0
+AT_ONCE = 10_000
+
+# An event that ended in the dead letters is in no store, and stays; of an amended one only the outbox knows what was captured.
+_PRUNE = """
+DELETE FROM audittrail_outboxevent WHERE id IN (
+  SELECT o.id FROM audittrail_outboxevent o
+  JOIN audittrail_auditevent e ON e.article_id = o.article_id AND e.sequence = o.sequence AND e.hash = o.hash
+  WHERE o.amendments = '[]' AND o.published_at < now() - make_interval(days => %(days)s) ORDER BY o.id LIMIT %(limit)s)"""
+
+
+def prune() -> int:
+    """Remove what was published AUDIT_OUTBOX_DAYS ago and is in database and archive; how many rows. Raises KafkaException.
+
+    While the archive is behind nothing is removed: another hour, then.
+    """
+    if not is_archived():
+        return 0
+    removed = 0
+    with connections["pipeline"].cursor() as cursor:
+        while True:
+            cursor.execute(_PRUNE, {"days": conf.outbox_days(), "limit": AT_ONCE})
+            removed += cursor.rowcount
+            if cursor.rowcount < AT_ONCE:
+                return removed
+
+
+def is_archived() -> bool:
+    """Whether the archive soon has all that is published by now. Raises KafkaException."""
+    passage, deadline = Passage(clients.admin()), time.monotonic() + PATIENCE_SECONDS
+    while passage.before_archive() != 0:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True

@@ -1,0 +1,68 @@
+"""Events that violate the contract: why, what would mend them, and their release into their own place.
+
+A release clears the mark in the outbox; the relay then publishes the event late, and readers place it by its sequence. What was captured
+stays in the outbox row, hash and all: amendments are kept beside it, and made and marked on publication.
+"""
+
+from django.db import transaction
+
+from audittrail.contracts.amendments import BadAmendment, amended, proposed
+from audittrail.models import OutboxEvent
+from consumers.models import ControlAction, SetAsideEvent
+from consumers.relay.messages import captured, told, violation
+from consumers.relay.wake import wake_soon
+
+DATABASE = "pipeline"
+
+
+class NotReleased(ValueError):
+    """The event stays where it is; the text says why."""
+
+
+def waiting():
+    """All events set aside, oldest first."""
+    return SetAsideEvent.objects.exclude(set_aside=None).filter(published_at=None).order_by("id")
+
+
+def problem(event: OutboxEvent, amendments: list[dict]) -> str:
+    """What would still be wrong with these amendments made; empty when it can be published."""
+    try:
+        found = violation(amended(captured(_row(event)), amendments))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        return told(error)
+    return str(found or "")
+
+
+def proposals(event: OutboxEvent) -> list[dict]:
+    """Amendments that would mend it, as far as that is known; none where nothing is wrong any more."""
+    try:
+        return proposed(captured(_row(event)), violation)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return []
+
+
+def release(event: OutboxEvent, amendments: list[dict], user) -> None:
+    """Let the relay publish it, amended or, without amendments, as it was captured. Raises NotReleased."""
+    if found := problem(event, amendments):
+        raise NotReleased(found)
+    with transaction.atomic(using=DATABASE):
+        rows = OutboxEvent.objects.using(DATABASE).filter(pk=event.pk, published_at=None).exclude(set_aside=None)
+        if not rows.update(set_aside=None, amendments=amendments):
+            raise NotReleased("somebody else has released it")
+        detail = f"{event.article_id} #{event.sequence} released" + "".join(f"; {each['field']} amended: {each['reason']}" for each in amendments)
+        ControlAction.objects.using(DATABASE).create(stage="relay", action="release", detail=detail, user_id=user.pk)
+    wake_soon()
+
+
+def checked(amendments) -> list[dict]:
+    """Amendments as somebody wrote them, or BadAmendment."""
+    if not isinstance(amendments, list):
+        raise BadAmendment("amendments: write a list of objects with field, value and reason")
+    for each in amendments:
+        if not isinstance(each, dict) or each.keys() != {"field", "value", "reason"} or not all(isinstance(each[name], str) and each[name] for name in ("field", "reason")):
+            raise BadAmendment(f"{each!r}: an amendment has field, value and reason, nothing else")
+    return amendments
+
+
+def _row(event: OutboxEvent) -> dict:
+    return {field.attname: getattr(event, field.attname) for field in OutboxEvent._meta.concrete_fields}

@@ -1,0 +1,160 @@
+"""Carrying out what audittrail.integrity.restore plans: each step is whole or has not happened, and can be repeated.
+
+Rows are added by the database sink's own statements, in the pipeline's role.  What is already there is never changed, but for
+altered rows, which the owner alone can replace, and index documents, which are only a copy.
+"""
+
+import getpass
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import datetime
+
+import orjson
+import psycopg
+from elasticsearch import helpers
+
+from audittrail import conf as audit
+from audittrail.search import documents, index
+from audittrail.archive import repair
+from audittrail.integrity.restore import Step, right_in
+from consumers.database import connect
+from consumers.stages import database_rows
+
+log = logging.getLogger(__name__)
+
+_FORK = """
+    INSERT INTO audittrail_fork (article_id, sequence, known_hash, other_hash, other_event, found_in, found_at)
+    VALUES (%s, %s, %s, %s, %s, 'database', now()) ON CONFLICT DO NOTHING"""
+_REMOVE = "DELETE FROM audittrail_auditevent WHERE article_id = %s AND sequence = ANY(%s)"
+_AGAIN = "UPDATE audittrail_outboxevent SET published_at = NULL WHERE article_id = %s AND sequence = ANY(%s) AND set_aside IS NULL"
+
+Problems = list[str]
+
+
+def carry_out(steps: Iterable[Step], recent: datetime, progress: Callable[[int], None]) -> tuple[int, Problems]:
+    """How many steps were done, and what could not be.
+
+    Raises psycopg.Error, SearchUnavailable, ArchiveUnavailable: what was done until then stays, the same call completes it.
+    """
+    by_deed: dict[str, list[Step]] = defaultdict(list)
+    for step in steps:
+        by_deed[step.deed].append(step)
+    done, problems = 0, []
+    # Altered rows first: they may hold the identities of rows to be added.  Objects are rebuilt from what the database then has.
+    for deed, some in sorted(by_deed.items(), key=lambda item: _ORDER.index(item[0])):
+        failed = _DOERS[deed](some, recent)
+        for step in some:
+            log.warning("restore by %s: %s %s %s #%s from %s", getpass.getuser(), step.store, deed, step.target, step.sequence, step.source or "what is around it")
+        for problem in failed:
+            log.error("restore: %s", problem)
+        done, problems = done + len(some) - len(failed), problems + failed
+        progress(len(some))
+    return done, problems
+
+
+def _insert(steps: list[Step], recent: datetime) -> Problems:
+    problems = []
+    with closing(connect()) as connection:
+        connection.execute(database_rows.CREATE_INCOMING)
+        for article, some in _by_article(steps):
+            with connection.transaction():
+                homeless = database_rows.store_events(connection, [step.event for step in some])
+            problems += [f"{article} #{some[number].sequence}: another row has its event_id; see --replace-altered" for number in homeless]
+    return problems
+
+
+def _replace(steps: list[Step], recent: datetime) -> Problems:
+    problems = []
+    with closing(connect("owner")) as connection:
+        connection.execute(database_rows.CREATE_INCOMING)
+        for article, some in _by_article(steps):
+            try:
+                with connection.transaction():
+                    _replace_rows(connection, article, some)
+            except psycopg.IntegrityError as error:
+                problems += [f"{article} #{step.sequence}: {error}" for step in some]
+    return problems
+
+
+def _replace_rows(connection: psycopg.Connection, article: str, steps: list[Step]) -> None:
+    for step in steps:
+        evidence = orjson.dumps(step.detail, default=_hexadecimal).decode()
+        connection.execute(_FORK, [article, step.sequence, step.event["hash"], step.detail["hash"], evidence])
+    connection.execute(_REMOVE, [article, [step.sequence for step in steps]])
+    if homeless := database_rows.store_events(connection, [step.event for step in steps]):
+        raise psycopg.IntegrityError(f"another article's row has the event_id of {', '.join(f'#{steps[number].sequence}' for number in homeless)}")
+
+
+def _publish(steps: list[Step], recent: datetime) -> Problems:
+    with closing(connect()) as connection:
+        for article, some in _by_article(steps):
+            connection.execute(_AGAIN, [article, [step.sequence for step in some]])
+    return []
+
+
+def _create(steps: list[Step], recent: datetime) -> Problems:
+    repair.write([step.event for step in sorted(steps, key=lambda step: (step.target, step.sequence))])
+    return []
+
+
+def _rebuild(steps: list[Step], recent: datetime) -> Problems:
+    return _mended(steps, lambda step: repair.rebuild(step.target, right_in(step.target, recent)))
+
+
+def _close(steps: list[Step], recent: datetime) -> Problems:
+    return _mended(steps, lambda step: repair.close(step.detail))
+
+
+def _mended(steps: list[Step], deed: Callable[[Step], object]) -> Problems:
+    problems = []
+    for step in steps:
+        try:
+            deed(step)
+        except repair.CannotMend as error:
+            problems.append(str(error))
+    return problems
+
+
+def _write_documents(steps: list[Step], recent: datetime) -> Problems:
+    """Documents that are missing are created only if they still are."""
+    actions = (
+        {
+            "_op_type": "create" if step.deed == "index" else "index",
+            "_id": documents.document_id(step.target, step.sequence),
+            "_source": step.event | {"indexed_at": documents.now()},
+        }
+        for step in steps
+    )
+    with index.available():
+        _, errors = helpers.bulk(index.client(), actions, index=audit.search_index(), require_alias=True, raise_on_error=False)
+        index.client().indices.refresh(index=audit.search_index())
+    refused = [next(iter(error.values())) for error in errors]
+    return [f"index: {answer['_id']}: {answer['error']}" for answer in refused if answer["status"] != 409]
+
+
+def _by_article(steps: list[Step]) -> Iterable[tuple[str, list[Step]]]:
+    grouped = defaultdict(list)
+    for step in steps:
+        grouped[step.target].append(step)
+    return grouped.items()
+
+
+def _hexadecimal(value) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(type(value))
+
+
+_DOERS = {
+    "replace": _replace,
+    "insert": _insert,
+    "rebuild": _rebuild,
+    "create": _create,
+    "close": _close,
+    "index": _write_documents,
+    "overwrite": _write_documents,
+    "publish": _publish,
+}
+_ORDER = list(_DOERS)

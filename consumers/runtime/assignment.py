@@ -1,0 +1,163 @@
+"""A member's partitions through rebalances: cooperative, so that only what moves is touched.
+
+And the topics they are of. A client goes on reading a topic made anew under its name, from where it was in the one before, and may
+never notice: what it then skips would be lost. So Kafka's ids of the topics are compared before a batch is processed.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from consumers.kafka import clients, topics
+from consumers.runtime import metrics
+from consumers.runtime.stage import Fenced, NotReady, Partition, Stage
+
+log = logging.getLogger("consumers.runtime.assignment")
+
+ANSWER_WITHIN = 3.0  # seconds
+
+Drop = Callable[[Iterable[Partition]], None]
+
+
+class Membership:
+    """Follows assignments, and holds the flow of all partitions back or lets it go.
+
+    A partition whose start the stage cannot tell yet is held in `unplaced`, paused, until `place` succeeds.
+    """
+
+    def __init__(self, consumer: Consumer, stage: Stage, drop: Drop):
+        self._consumer, self._stage, self._drop = consumer, stage, drop
+        self.owned: set[Partition] = set()
+        self.unplaced: set[Partition] = set()
+        self._flowing = True
+        self._topic_ids: dict[str, str] = {}
+
+    def check_topics(self) -> None:
+        """Raises Fenced when a topic is not the one it was at the first call, NotReady while there is none or Kafka does not tell."""
+        try:
+            found = topics.ids(clients.admin(), self._stage.topics(), ANSWER_WITHIN)
+        except KafkaException as error:
+            raise NotReady(_why_unknown(self._stage.topics(), error.args[0])) from error
+        self._topic_ids = self._topic_ids or found
+        if anew := [name for name, topic_id in found.items() if topic_id != self._topic_ids[name]]:
+            raise Fenced(f"topic {anew[0]} was made anew: only new clients read it from its first message")
+
+    def join(self) -> None:
+        self._consumer.subscribe(self._stage.topics(), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def hold(self) -> None:
+        """Fetch nothing; the membership goes on."""
+        if self._flowing:
+            self._flowing = False
+            self._consumer.pause(_unplaced(self.owned))
+
+    def flow(self) -> None:
+        """Fetch again what is placed."""
+        if not self._flowing:
+            self._flowing = True
+            self._consumer.resume(_unplaced(self.owned - self.unplaced))
+
+    def place(self) -> None:
+        """Start the partitions that were waiting for their positions. Raises NotReady."""
+        waiting = sorted(self.unplaced)
+        positions = self._positions(waiting)
+        self._drop(waiting)
+        self._consumer.incremental_unassign(_unplaced(waiting))
+        self._consumer.incremental_assign(_placed(waiting, positions))
+        self.unplaced.clear()
+        self._set_flow(waiting)
+        self._tell(positions)
+
+    def rewind(self, starts: dict[Partition, int]) -> None:
+        """Read again from these offsets what is still owned."""
+        for partition, offset in starts.items():
+            if partition in self.owned:
+                try:
+                    self._consumer.seek(TopicPartition(*partition, offset))
+                except KafkaException as error:  # taken away this very moment: the next poll says so
+                    log.info("%s: not rewound: %s", partition, error)
+
+    def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
+        partitions = self._note("assigned", assigned)
+        self.owned.update(partitions)
+        try:
+            positions = self._positions(partitions)
+        except NotReady as error:
+            log.warning("%s: positions not known yet: %s", self._stage.name, error)
+            positions = {}
+            self.unplaced.update(partitions)
+        consumer.incremental_assign(_placed(partitions, positions))
+        self._set_flow(partitions)
+        self._tell(positions)
+
+    def _set_flow(self, partitions: list[Partition]) -> None:
+        """Of partitions just assigned. librdkafka remembers a pause beyond the loss of a partition: what comes back is resumed, or it never flows."""
+        held = [partition for partition in partitions if not self._flowing or partition in self.unplaced]
+        self._consumer.pause(_unplaced(held))
+        self._consumer.resume(_unplaced(partition for partition in partitions if partition not in held))
+
+    def _tell(self, positions: dict[Partition, int]) -> None:
+        """Commit where a stage knows that it is, if its last commit was lost: its lag is counted from there."""
+        if positions:
+            with contextlib.suppress(KafkaException):
+                self._consumer.commit(offsets=_placed(positions, positions), asynchronous=True)
+
+    def _positions(self, partitions: list[Partition]) -> dict[Partition, int]:
+        if not partitions:
+            return {}
+        # Where a stage was in a topic that is gone must not be told for the new one.
+        self.check_topics()
+        return self._stage.positions(partitions)
+
+    def _revoked(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:
+        self._gone("revoked", revoked)
+
+    def _lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        self._gone("lost", lost)
+
+    def _gone(self, event: str, gone: list[TopicPartition]) -> None:
+        # Nothing is committed here: a batch is either delivered before this call or dropped by it.
+        partitions = self._note(event, gone)
+        self.owned.difference_update(partitions)
+        self.unplaced.difference_update(partitions)
+        self._drop(partitions)
+        self._stage.revoked(partitions)
+        self._consumer.incremental_unassign(gone)
+
+    def _note(self, event: str, moved: list[TopicPartition]) -> list[Partition]:
+        partitions = [Partition(each.topic, each.partition) for each in moved]
+        if partitions:
+            log.info("%s: %s %s", self._stage.name, event, _shortly(partitions))
+        metrics.REBALANCED.labels(self._stage.name, event).inc(len(partitions))
+        return partitions
+
+
+def _why_unknown(names: list[str], error: KafkaError) -> str:
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return f"Kafka has no topic {' or no '.join(names)}: run manage.py create_topics"
+    return f"Kafka does not tell which topics it has: {error.str()}"
+
+
+def _unplaced(partitions: Iterable[Partition]) -> list[TopicPartition]:
+    return [TopicPartition(*partition) for partition in partitions]
+
+
+def _placed(partitions: Iterable[Partition], positions: dict[Partition, int]) -> list[TopicPartition]:
+    return [
+        TopicPartition(*partition, positions[partition]) if partition in positions else TopicPartition(*partition)
+        for partition in partitions
+    ]
+
+
+def _shortly(partitions: Iterable[Partition]) -> str:
+    """`topic/0…23 other/0…2`: runs of partitions by topic."""
+    words = []
+    for topic, numbers in groupby(sorted(partitions), key=lambda partition: partition.topic):
+        # Within a run, number and place grow together.
+        runs = groupby(enumerate(number for _, number in numbers), key=lambda placed: placed[1] - placed[0])
+        ends = [[number for _, number in run] for _, run in runs]
+        words.append(f"{topic}/" + ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}…{run[-1]}" for run in ends))
+    return " ".join(words)

@@ -1,0 +1,36 @@
+"""The brake: a broken deploy must not drain a topic into the dead letters."""
+
+from consumers.runtime.batcher import Batch
+
+
+class Brake:
+    """Counts rejected records in a row; `limit` of them is too many (0: never)."""
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._run = 0
+
+    def holds(self, batch: Batch) -> str:
+        """Why the batch must wait for an operator; empty when it may go. Counts nothing."""
+        longest = self._runs(batch)[0]
+        if not self._limit or longest < self._limit:
+            return ""
+        last = batch.outcome.rejections[-1]
+        return f"{longest} messages in a row could not be processed, lately because: {last.reason}: {last.detail}"
+
+    def passed(self, batch: Batch) -> None:
+        """The batch has been delivered: its last run is carried over to the next."""
+        self._run = self._runs(batch)[1]
+
+    def release(self) -> None:
+        """An operator has seen it: count anew."""
+        self._run = 0
+
+    def _runs(self, batch: Batch) -> tuple[int, int]:
+        """The longest run of rejections with what went before, and the run at the batch's end."""
+        accepted = {id(record) for record in batch.accepted()}
+        run = longest = self._run
+        for record in batch.records:
+            run = 0 if id(record) in accepted else run + 1
+            longest = max(longest, run)
+        return longest, run

@@ -1,0 +1,102 @@
+"""A member's sign of life in the database, and what an admin wants of its stage: both about once a second.
+
+In a thread of its own, with its own connection: the loop never waits for PostgreSQL because of it.
+"""
+
+import logging
+import os
+import socket
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import Error, connections
+from django.utils import timezone
+
+from consumers.models import DesiredState, Member, StageControl
+from consumers.runtime.stage import Partition
+
+log = logging.getLogger("consumers.runtime.heartbeat")
+
+INTERVAL_SECONDS = 1.0
+DATABASE = "pipeline"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a member says of itself. `state`: starting, running, paused, waiting, halted or stopped."""
+
+    state: str = "starting"
+    reason: str = ""
+    partitions: list[Partition] = field(default_factory=list)
+    processed: int = 0
+    dead_letters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What is wanted of the stage, and when that was last said; running until told otherwise."""
+
+    desired: str = DesiredState.RUNNING
+    changed_at: datetime | None = None
+
+
+class Heartbeat(threading.Thread):
+    """Writes `report` to the member's row and reads `control`; either may be old while PostgreSQL is away."""
+
+    def __init__(self, stage: str, slot: int):
+        super().__init__(name=f"heartbeat-{stage}-{slot}", daemon=True)
+        self.report = Report()
+        self.control = Control()
+        self.heard = threading.Event()
+        """Set once the first beat has succeeded or failed."""
+        self._stage, self._slot = stage, slot
+        self._started_at = timezone.now()
+        self._end = threading.Event()
+        self._away = False
+
+    def run(self) -> None:
+        while not self._end.is_set():
+            self._beat()
+            self.heard.set()
+            self._end.wait(INTERVAL_SECONDS)
+        self._beat()
+        connections[DATABASE].close()
+
+    def end(self, report: Report, timeout: float) -> None:
+        """Write a last report, if PostgreSQL takes it in time."""
+        self.report = report
+        self._end.set()
+        self.join(timeout)
+
+    def _beat(self) -> None:
+        try:
+            self._write(self.report)
+            self._read_control()
+            self._away = False
+        except Error as error:
+            connections[DATABASE].close()
+            if not self._away:
+                log.warning("No sign of life can be given, PostgreSQL is away: %s", error)
+            self._away = True
+
+    def _write(self, report: Report) -> None:
+        row = Member(
+            stage=self._stage,
+            slot=self._slot,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            state=report.state,
+            reason=report.reason,
+            partitions=sorted(report.partitions),
+            processed=report.processed,
+            dead_letters=report.dead_letters,
+            started_at=self._started_at,
+            beat_at=timezone.now(),
+        )
+        names = [f.name for f in Member._meta.fields if f.name not in ("id", "stage", "slot")]
+        Member.objects.using(DATABASE).bulk_create([row], update_conflicts=True, unique_fields=["stage", "slot"], update_fields=names)
+
+    def _read_control(self) -> None:
+        row = StageControl.objects.using(DATABASE).filter(stage=self._stage).first()
+        self.control = Control(row.desired_state, row.changed_at) if row else Control()

@@ -1,0 +1,35 @@
+"""Lag and verdicts for Datadog, where an agent is configured; alerts are always logged."""
+
+import logging
+from functools import cache
+
+from datadog.dogstatsd import DogStatsd
+
+from consumers import conf
+from consumers.supervision.lag_rules import Verdict
+
+log = logging.getLogger(__name__)
+
+_TYPES = {Verdict.OK: "success", Verdict.WARN: "warning", Verdict.UNKNOWN: "warning"}
+
+
+@cache
+def _statsd() -> DogStatsd | None:
+    host, _, port = conf.statsd_address().partition(":")
+    return DogStatsd(host=host, port=int(port or 8125), constant_tags=[f"prefix:{conf.prefix()}"]) if host else None
+
+
+def gauge(stage: str, lag: int | None) -> None:
+    """A stage's lag; nothing while it cannot be told, so that the monitor sees the gap."""
+    if (statsd := _statsd()) and lag is not None:
+        statsd.gauge("audit_trail.lag", lag, tags=[f"stage:{stage}"])
+
+
+def announce(stage: str, before: Verdict, after: Verdict, lag: int | None) -> None:
+    """Tell that the verdict on a stage has changed; nothing where it has not."""
+    if before is after:
+        return
+    text = f"{stage}: {before} → {after}, lag {'unknown' if lag is None else f'{lag:,}'}"
+    log.log(logging.INFO if after is Verdict.OK else logging.WARNING, "%s", text)
+    if statsd := _statsd():
+        statsd.event(f"Audit trail: {stage} is {after}", text, alert_type=_TYPES.get(after, "error"), tags=[f"stage:{stage}"])

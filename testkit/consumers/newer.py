@@ -1,0 +1,31 @@
+"""run_consumer as a later release would be: with contracts of a folder that have one field more, and filling it.
+
+    python -m testkit.consumers.newer FOLDER NAME --slot N
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import django
+
+FIELD = {"name": "reading_minutes", "type": ["null", "int"], "default": None, "doc": "Time to read the article after the change, in minutes."}
+
+
+def main(folder: str, *arguments: str) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
+    django.setup()
+    from django.core.management import call_command
+
+    from audittrail import contracts
+    from consumers.relay import messages
+
+    contracts._FOLDER = Path(folder)
+    contracts._files.cache_clear()
+    known = messages.event_of
+    messages.event_of = lambda row: known(row) | {FIELD["name"]: 4}
+    call_command("run_consumer", *arguments)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,106 @@
+"""Stages run in threads or processes, and raw events to feed them with."""
+
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from audittrail import contracts
+from consumers import conf
+from consumers.kafka import schema_registry
+from consumers.runtime.loop import Loop
+from consumers.runtime.stage import Stage
+from testkit.audittrail.events import PROFILE, raw_event
+from testkit.consumers.witness import until
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 30
+MOVING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE)
+"""What a coordinator says that moves: Kafka balances its leaders every five minutes."""
+
+
+@contextmanager
+def running(stage: Stage, slot: int = 1) -> Iterator[Loop]:
+    """The stage's loop, in a thread; what ended it early is in its `failures`."""
+    loop = Loop(stage, slot)
+    loop.failures = []
+
+    def work() -> None:
+        try:
+            loop.run()
+        except Exception as error:  # noqa: BLE001 - for the test to look at
+            loop.failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.stop()
+        thread.join(SECONDS)
+        assert not thread.is_alive(), "the loop did not stop"
+
+
+@contextmanager
+def process(name: str, slot: int = 1, **environment: str) -> Iterator[subprocess.Popen]:
+    """`run_consumer NAME` as a process of its own; killed at the end if it still runs."""
+    command = [sys.executable, "-W", "ignore", "manage.py", "run_consumer", name, "--slot", str(slot)]
+    child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment})
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def raw(number: int = 42, **values) -> dict:
+    """A valid raw event of article `number`, by an actor who sent a snapshot along."""
+    actor = {"type": "user", "id": "17", "version": None, "snapshot": PROFILE}
+    return raw_event(event_id=uuid.uuid4(), article_id=f"newsroom.article:{number}", actor=actor) | values
+
+
+def put_events(events: list[dict]) -> None:
+    """Raw events into the raw topic, article n into partition n modulo partitions."""
+    codec = schema_registry.codec(contracts.RAW)
+    put(
+        conf.raw_topic(),
+        [
+            (int(event["article_id"].rpartition(":")[2]) % conf.partitions(), event["article_id"].encode(), codec.encode(event), _headers(event))
+            for event in events
+        ],
+    )
+
+
+def _headers(event: dict) -> dict[str, bytes]:
+    return {"ce_id": str(event["event_id"]).encode(), "traceparent": b"00-1-2-01"}
+
+
+def put(topic: str, messages: list[tuple]) -> None:
+    """Write (partition, key, value, headers) to a topic, and wait until that is acknowledged."""
+    producer = Producer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "enable.idempotence": True, "message.max.bytes": 1_040_000})
+    for partition, key, value, headers in messages:
+        producer.produce(topic, value, key, partition, headers=list(headers.items()))
+    assert producer.flush(SECONDS) == 0
+
+
+def positions(group: str, topic: str) -> dict[int, int]:
+    """The group's committed offsets, where there are any."""
+    reader = Consumer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "group.id": group, "isolation.level": "read_committed"})
+
+    def committed() -> list[TopicPartition] | None:
+        try:
+            return reader.committed([TopicPartition(topic, number) for number in range(conf.partitions())], timeout=SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in MOVING:
+                raise
+            return None
+
+    found = until(committed, what=f"the positions of {group}")
+    reader.close()
+    return {each.partition: each.offset for each in found if each.offset >= 0}

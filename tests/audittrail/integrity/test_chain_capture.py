@@ -1,0 +1,86 @@
+"""What capture hashes in SQL is what the chain recomputes in Python, from the events that the relay writes."""
+
+import json
+import uuid
+
+import pytest
+from django.db import connections, transaction
+
+from audittrail import Actor, context, contracts, record_save
+from audittrail.contracts.codec import Codec
+from audittrail.contracts.validation import validate
+from audittrail.integrity.chain import Chain
+from consumers.relay.messages import event_of
+from newsroom.models import Article, Author, Credit, Section, Tag
+
+pytestmark = pytest.mark.usefixtures("fresh_database")
+
+
+def captured() -> list[dict]:
+    """All events in the outbox, as they are published."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT * FROM audittrail_outboxevent ORDER BY article_id, sequence")
+        names = [column.name for column in cursor.description]
+        return [event_of(_parsed(dict(zip(names, row, strict=True)))) for row in cursor.fetchall()]
+
+
+def _parsed(row: dict) -> dict:
+    as_bytes = {name: bytes(row[name]) for name in ("salt", "state_digest", "previous_hash", "hash")}
+    as_json = {name: json.loads(row[name]) for name in ("context", "changes", "labels", "actor_snapshot", "scalars", "relations", "amendments") if isinstance(row[name], str)}
+    return row | as_bytes | as_json
+
+
+def findings(events: list[dict]) -> list:
+    chains = {event["article_id"]: Chain(event["article_id"]) for event in events}
+    return [found for event in events for found in chains[event["article_id"]].feed(event)]
+
+
+def edit_an_article() -> Article:
+    article = Article.objects.create(headline="Harbour bridge 🚢", body="<p>The alleged cracks.</p>", slug=uuid.uuid4().hex)
+    with context(actor=Actor("user", "newsroom.author:1"), channel="web"):
+        article.body = "<p>The cracks.</p>"
+        article.section = Section.objects.create(name="Politics", slug="politics")
+        article.save()
+        article.tags.set([Tag.objects.create(name=name) for name in ("Verkehr", "Brücke")])
+    with transaction.atomic():
+        for position, name in enumerate(("Kim", "Ada")):
+            Credit.objects.create(article=article, author=Author.objects.create(name=name, byline=name), position=position)
+        Article.objects.filter(pk=article.pk).update(section=None, status="published")
+    with transaction.atomic():
+        record_save(article)
+    Article.objects.filter(pk=article.pk).update(body="")
+    return article
+
+
+def test_the_chain_of_captured_events_is_sound():
+    edit_an_article()
+    events = captured()
+    assert len(events) >= 5
+    assert findings(events) == []
+
+
+def test_keyframes_and_deletion_are_in_the_chain():
+    article = edit_an_article()
+    for number in range(60):
+        Article.objects.filter(pk=article.pk).update(body=f"<p>The {number} cracks.</p>")
+    article.delete()
+    events = captured()
+    assert events[-1]["operation"] == "delete"
+    assert any(event["keyframe"] and event["operation"] == "update" for event in events)
+    assert findings(events) == []
+
+
+def test_one_captured_word_altered_is_found():
+    edit_an_article()
+    events = captured()
+    edit = events[1]["changes"][0]["edits"][0]
+    edit["inserted"] += " not"
+    assert [found.kind for found in findings(events)] == ["state_digest"]
+
+
+def test_captured_events_keep_the_contract():
+    edit_an_article()
+    codec = Codec(contracts.RAW, contracts.latest(contracts.RAW), 1)
+    for event in captured():
+        codec.encode(event)
+        validate(event)

@@ -1,0 +1,99 @@
+"""Large events: every reader resolves the reference; one that leads nowhere, or elsewhere, is a dead letter with a name."""
+
+import uuid
+
+import pytest
+from django.core.management import call_command
+
+from audittrail import contracts
+from audittrail.search import index
+from audittrail.archive import large_payloads
+from audittrail.archive import objects, reader, seal
+from audittrail.models import AuditEvent
+from consumers import conf
+from consumers.kafka import schema_registry
+from consumers.messages import large_payloads as stage_payloads
+from consumers.management.commands import seal_archive
+from consumers.runtime.stage import Partition, Record
+from consumers.stages import make
+from testkit.audittrail.events import enriched_event, text_change
+
+STAGES = ("database", "search", "archive")
+TEXT = "word " * 20_000
+
+
+@pytest.fixture(params=STAGES)
+def sink(request, own_trail, own_bucket):
+    stage_payloads._raw.cache_clear()
+    stage = make(request.param)
+    stage.open()
+    if request.param == "database":
+        stage.positions([Partition(conf.enriched_topic(), 0)])
+    yield stage
+    stage.close()
+    if request.param == "search":
+        index.client().indices.delete(index=list(index.client().indices.get(index=f"{own_trail}*")))
+
+
+def large() -> tuple[dict, dict]:
+    """A raw event too large for a message, and the enriched one that refers to it."""
+    raw = {name: value for name, value in enriched_event(event_id=uuid.uuid4(), changes=[text_change("body", (0, "", TEXT))]).items()}
+    for name in ("action", "actor_profile", "words_added", "words_removed"):
+        raw.pop(name)
+    stored = large_payloads.put(schema_registry.codec(contracts.RAW).encode(raw))
+    return raw, enriched_event(**raw) | large_payloads.LEFT_OUT | {"payload": stored}
+
+
+def record(event: dict) -> Record:
+    return Record(conf.enriched_topic(), 0, 0, 1_795_000_000_000, None, {}, schema_registry.codec(contracts.ENRICHED).encode(event))
+
+
+def test_every_sink_stores_the_whole(sink):
+    raw, event = large()
+    assert sink.process([record(event)]).rejections == []
+    stored = {
+        "database": lambda: AuditEvent.objects.get().changes[0]["edits"][0]["inserted"],
+        "search": lambda: index.stored([(event["article_id"], event["sequence"])], ["inserted"]).popitem()[1]["inserted"],
+        "archive": lambda: next(reader.events())["changes"][0]["edits"][0]["inserted"],
+    }[sink.name]()
+    assert TEXT.strip() in (stored if isinstance(stored, str) else " ".join(stored))
+
+
+def test_a_payload_that_is_not_there_is_a_named_dead_letter(sink):
+    raw, event = large()
+    event["payload"] = {"sha256": bytes(32), "size": 7}
+    (rejection,) = sink.process([record(event)]).rejections
+    assert (rejection.reason, rejection.article_id, rejection.sequence) == ("payload_missing", event["article_id"], event["sequence"])
+
+
+def test_a_payload_that_was_altered_is_a_named_dead_letter(sink):
+    raw, event = large()
+    objects.replace(large_payloads.name_of(event["payload"]["sha256"]), b"something else", {})
+    (rejection,) = sink.process([record(event)]).rejections
+    assert rejection.reason == "payload_altered"
+
+
+def test_the_enricher_names_them_too(own_trail, own_bucket):
+    enricher = make("enricher")
+    enricher.open()
+    raw, event = large()
+    broken = raw | large_payloads.LEFT_OUT | {"payload": {"sha256": bytes(32), "size": 7}, "actor": raw["actor"] | {"version": None}}
+    (rejection,) = enricher.process([Record(conf.raw_topic(), 0, 0, 0, None, {}, schema_registry.codec(contracts.RAW).encode(broken))]).rejections
+    assert rejection.reason == "payload_missing"
+    enricher.close()
+
+
+def test_sealing_and_pruning_leave_every_payload_where_it_is(own_trail, own_bucket, monkeypatch):
+    sink = make("archive")
+    sink.open()
+    _, event = large()
+    sink.process([record(event)])
+    sink.close()
+    (day,) = seal.open_days()
+    seal.seal(day)
+    monkeypatch.setattr(seal_archive.conf, "tail_days", lambda: -1000)
+    call_command("seal_archive", "--delete-tails")
+
+    assert objects.listed("tail/") == []
+    assert large_payloads.get(event["payload"])
+    assert [each["payload"] for each in reader.events()] == [event["payload"]]
