@@ -26,7 +26,10 @@ _ENTRIES = {
 
 def sections(request: HttpRequest) -> list[dict]:
     """Unfold's navigation, without what this person may not view and pages of apps that are not installed."""
-    found = [{"title": title, "items": [item for entry in entries if (item := _item(request, *entry))]} for title, entries in _ENTRIES.items()]
+    found = [
+        {"title": title, "items": [item for entry in entries if (item := _item(request, *entry))]}
+        for title, entries in _ENTRIES.items()
+    ]
     return [section for section in found if section["items"]]
 
 

@@ -1,4 +1,6 @@
-"""Settings of the site. What can differ between machines is an environment variable; the defaults fit the local stack."""
+"""Settings of the site. What can differ between machines is an environment variable; the defaults fit the local
+stack.
+"""
 
 from pathlib import Path
 
@@ -93,7 +95,9 @@ def _database(user: str, password: str) -> dict:
 DATABASES = {
     "default": _database(audit.application_role(), env.text("DATABASE_APPLICATION_PASSWORD", "audit_app")),
     "pipeline": _database(audit.pipeline_role(), env.text("DATABASE_PIPELINE_PASSWORD", "audit_pipeline")),
-    "owner": _database(env.text("DATABASE_OWNER_ROLE", "audit_owner"), env.text("DATABASE_OWNER_PASSWORD", "audit_owner")),
+    "owner": _database(
+        env.text("DATABASE_OWNER_ROLE", "audit_owner"), env.text("DATABASE_OWNER_PASSWORD", "audit_owner")
+    ),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -162,7 +166,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 2, "socket_connect_timeout": 1, "visibility_timeout": 600}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE = {
-    "publish-due-articles": {"task": "newsroom.tasks.publish_due_articles", "schedule": 15.0, "options": {"expires": 15.0}},
+    "publish-due-articles": {
+        "task": "newsroom.tasks.publish_due_articles",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
     "verify-recent": {"task": "audittrail.tasks.verify_recent", "schedule": 300.0, "options": {"expires": 300.0}},
     "verify-all": {"task": "audittrail.tasks.verify_all", "schedule": crontab(hour=3, minute=30)},
     "seal-archive": {"task": "consumers.tasks.seal_archive", "schedule": crontab(hour=2, minute=30)},

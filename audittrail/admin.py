@@ -8,11 +8,10 @@ from django.http import HttpRequest, HttpResponseBadRequest
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from audittrail import url_converters
-from audittrail.web import views  # noqa: F401 - the former registers <article:…> and <sequence:…>
 from audittrail.admin_base import ReadOnlyAdmin
 from audittrail.models import AuditEvent
 from audittrail.timeline.filters import BadFilter
+from audittrail.web import views
 
 
 def _for_readers(view):
@@ -45,7 +44,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
             path(f"{article}/timeline/", self._page(views.TimelinePage), name="audittrail_timeline"),
             path(f"{article}/news/", self._view(views.new_events), name="audittrail_news"),
             path(f"{article}/compare/", self._page(views.ComparePage), name="audittrail_compare"),
-            path(f"{article}/export.jsonl", self._view(views.export), {"form": "jsonl"}, name="audittrail_export_jsonl"),
+            path(
+                f"{article}/export.jsonl", self._view(views.export), {"form": "jsonl"}, name="audittrail_export_jsonl"
+            ),
             path(f"{article}/export.csv", self._view(views.export), {"form": "csv"}, name="audittrail_export_csv"),
             path(f"{article}/events/<sequence:sequence>/", self._page(views.EventPage), name="audittrail_event"),
             path(f"{article}/events/<sequence:sequence>/stored/", self._view(views.stored), name="audittrail_stored"),

@@ -6,7 +6,16 @@ from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 from unfold.views import UnfoldModelAdminViewMixin as AdminPage
 
-__all__ = ["AdminPage", "InfinitePaginator", "ModelAdmin", "ReadOnlyAdmin", "StackedInline", "TabularInline", "action", "display"]
+__all__ = [
+    "AdminPage",
+    "InfinitePaginator",
+    "ModelAdmin",
+    "ReadOnlyAdmin",
+    "StackedInline",
+    "TabularInline",
+    "action",
+    "display",
+]
 
 
 class ReadOnlyAdmin(ModelAdmin):

@@ -5,7 +5,9 @@ from audittrail import env
 
 
 def prefix() -> str:
-    """AUDIT_PREFIX: put before every topic, group, index, bucket and transactional id, so that several trails can share servers."""
+    """AUDIT_PREFIX: put before every topic, group, index, bucket and transactional id, so that several trails can share
+    servers.
+    """
     return env.text("AUDIT_PREFIX", "")
 
 
@@ -85,7 +87,9 @@ def search_refresh_milliseconds() -> int:
 
 
 def search_text_limit() -> int:
-    """AUDIT_SEARCH_TEXT_LIMIT: characters of inserted (removed, before, after) text of one event that are searchable."""
+    """AUDIT_SEARCH_TEXT_LIMIT: characters of inserted (removed, before, after) text of one event that are
+    searchable.
+    """
     return env.integer("AUDIT_SEARCH_TEXT_LIMIT", 500_000, minimum=1000)
 
 

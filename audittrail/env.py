@@ -22,7 +22,9 @@ def read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
     try:
         return parse(raw)
     except (ValueError, KeyError):
-        raise ImproperlyConfigured(f"{name}={raw!r} is not {expected}. Correct it or unset it (default: {default!r}).") from None
+        raise ImproperlyConfigured(
+            f"{name}={raw!r} is not {expected}. Correct it or unset it (default: {default!r})."
+        ) from None
 
 
 def text(name: str, default: str) -> str:
@@ -62,4 +64,9 @@ def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 
 def listed(name: str, default: tuple[str, ...]) -> tuple[str, ...]:
     """A list separated by commas."""
-    return read(name, default, lambda raw: tuple(part.strip() for part in raw.split(",") if part.strip()), "a list separated by commas")
+    return read(
+        name,
+        default,
+        lambda raw: tuple(part.strip() for part in raw.split(",") if part.strip()),
+        "a list separated by commas",
+    )

@@ -1,7 +1,7 @@
 """The tables of the audit trail.
 
-Capture (owner only): Head, OutboxEvent, ActorVersion.  At rest (added by the pipeline, never changed): AuditEvent, Fork.
-The site's role reads all of them and writes none; see capture/sql/roles.sql.
+Capture (owner only): Head, OutboxEvent, ActorVersion.  At rest (added by the pipeline, never changed): AuditEvent,
+Fork. The site's role reads all of them and writes none; see capture/sql/roles.sql.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -30,7 +30,9 @@ class Head(models.Model):
     scalars = models.JSONField(default=dict, help_text="Field → canonical text or null.")
     relations = models.JSONField(default=dict, help_text="Field → identities in order.")
     text_hashes = models.JSONField(default=dict, help_text="Field → SHA-256 of the text, hex; null where it is null.")
-    leaves = models.JSONField(default=dict, help_text="Field → its entry in the state digest: name and salted leaf, hex.")
+    leaves = models.JSONField(
+        default=dict, help_text="Field → its entry in the state digest: name and salted leaf, hex."
+    )
     labels = models.JSONField(default=dict, help_text="Field → identity → name, as last seen.")
     state_digest = models.BinaryField()
     hash = models.BinaryField()
@@ -61,7 +63,9 @@ class EventBase(models.Model):
     previous_hash = models.BinaryField()
     hash = models.BinaryField()
     amendments = models.JSONField(
-        default=list, db_default=[], help_text="What was changed before publication, as the event violated the contract: field, reason; in the outbox also value."
+        default=list,
+        db_default=[],
+        help_text="What was changed before publication, as the event violated the contract: field, reason; in the outbox also value.",
     )
 
     class Meta:
@@ -117,7 +121,9 @@ class AuditEvent(EventBase):
     keyframe = models.JSONField(null=True, help_text="The whole article after the event: values and relations.")
     words_added = models.IntegerField(default=0)
     words_removed = models.IntegerField(default=0)
-    payload = models.JSONField(null=True, help_text="Where the content of a large event lies: sha256 (hex) and size in bytes.")
+    payload = models.JSONField(
+        null=True, help_text="Where the content of a large event lies: sha256 (hex) and size in bytes."
+    )
     schema_version = models.IntegerField()
     stored_at = models.DateTimeField(auto_now_add=True)
 
@@ -126,7 +132,9 @@ class AuditEvent(EventBase):
         indexes = [
             models.Index(F("recorded_at").desc(), F("event_id").desc(), name="event_newest"),
             models.Index(fields=["actor_id", "-recorded_at"], name="event_actor"),
-            models.Index(fields=["article_id", "sequence"], name="event_keyframes", condition=Q(keyframe__isnull=False)),
+            models.Index(
+                fields=["article_id", "sequence"], name="event_keyframes", condition=Q(keyframe__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -146,7 +154,9 @@ class Fork(models.Model):
     found_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["article_id", "sequence", "other_hash", "found_in"], name="fork_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["article_id", "sequence", "other_hash", "found_in"], name="fork_once")
+        ]
 
 
 class VerifiedHead(models.Model):

@@ -23,5 +23,7 @@ def verify_all() -> bool:
 
 def _told(report: Report) -> bool:
     for finding in report.findings:
-        log.error("%s: %s %s %s: %s", finding.store, finding.kind, finding.article_id, finding.sequence or "", finding.detail)
+        log.error(
+            "%s: %s %s %s: %s", finding.store, finding.kind, finding.article_id, finding.sequence or "", finding.detail
+        )
     return report.complete

@@ -88,8 +88,9 @@ def track(
     """Record every change of `model`, whoever makes it.
 
     fields: columns kept as short values; texts: long texts, kept as edit scripts; relations: rows that belong to it;
-    labels: for a tracked foreign key, the column of the other model that names it for people; title: the field that names an article for people; status and published: the field and those of its values in which
-    the public sees the article; masked: fields of which only the fact of a change is told.
+    labels: for a tracked foreign key, the column of the other model that names it for people; title: the field that
+    names an article for people; status and published: the field and those of its values in which the public sees the
+    article; masked: fields of which only the fact of a change is told.
 
     Raises ImproperlyConfigured naming the field that does not exist or does not fit.
     """
@@ -102,13 +103,23 @@ def track(
     for name in masked:
         _require(name in fields, kind, "masked", name, "fields (long texts cannot be masked)")
     for name, label in (labels or {}).items():
-        _require(name in fields and model._meta.get_field(name).is_relation, kind, "labels", name, "the foreign keys in fields")
+        _require(
+            name in fields and model._meta.get_field(name).is_relation,
+            kind,
+            "labels",
+            name,
+            "the foreign keys in fields",
+        )
         _column(model._meta.get_field(name).related_model, label)
     tables = tuple(_relation_table(model, relation) for relation in relations)
-    _tracked[kind] = Tracked(kind, model, fields, texts, tables, labels or {}, title, status, frozenset(published), masked)
+    _tracked[kind] = Tracked(
+        kind, model, fields, texts, tables, labels or {}, title, status, frozenset(published), masked
+    )
 
 
-def track_actor(model, *, name: str, byline: str | None = None, role: str | None = None, desk: str | None = None) -> None:
+def track_actor(
+    model, *, name: str, byline: str | None = None, role: str | None = None, desk: str | None = None
+) -> None:
     """Keep every version of the people who act, so that an event can say who they were at the time."""
     for field in filter(None, (name, byline, role, desk)):
         _column(model, field)
@@ -140,16 +151,22 @@ def all_actors() -> list[TrackedActor]:
 
 def _require(holds: bool, kind: str, argument: str, value, where: str) -> None:
     if not holds:
-        raise ImproperlyConfigured(f"track({kind}): {argument}={value!r} is not among {where}. Add it there or correct it.")
+        raise ImproperlyConfigured(
+            f"track({kind}): {argument}={value!r} is not among {where}. Add it there or correct it."
+        )
 
 
 def _column(model, name: str) -> str:
     try:
         field = model._meta.get_field(name)
     except FieldDoesNotExist:
-        raise ImproperlyConfigured(f"track({kind_of(model)}): the model has no field {name!r}. Correct its name.") from None
+        raise ImproperlyConfigured(
+            f"track({kind_of(model)}): the model has no field {name!r}. Correct its name."
+        ) from None
     if not getattr(field, "column", None):
-        raise ImproperlyConfigured(f"track({kind_of(model)}): {name!r} is no column of its table. Track it as a Relation.")
+        raise ImproperlyConfigured(
+            f"track({kind_of(model)}): {name!r} is no column of its table. Track it as a Relation."
+        )
     return field.column
 
 
@@ -157,7 +174,9 @@ def _relation_table(model, relation: Relation) -> RelationTable:
     try:
         field = model._meta.get_field(relation.name)
     except FieldDoesNotExist:
-        raise ImproperlyConfigured(f"track({kind_of(model)}): there is no relation {relation.name!r}. Correct its name.") from None
+        raise ImproperlyConfigured(
+            f"track({kind_of(model)}): there is no relation {relation.name!r}. Correct its name."
+        ) from None
     if field.many_to_many:
         return _many_to_many(field, relation)
     if field.one_to_many:

@@ -1,6 +1,7 @@
-"""Rows a second into the archive, and out of it: as Parquet in memory, through the object store, sealed, and read by DuckDB.
+"""Rows a second into the archive, and out of it: as Parquet in memory, through the object store, sealed, and read by
+DuckDB.
 
-    python -m benchmarks.bench_archive
+python -m benchmarks.bench_archive
 """
 
 import os

@@ -1,7 +1,7 @@
 """What capture adds to a save, with and without relations, and to each row of a bulk update.
 
-Run against the local stack: `make bench`, or `python -m benchmarks.bench_capture`.  Each pair is measured in turns, with
-triggers on and off, in one run.
+Run against the local stack: `make bench`, or `python -m benchmarks.bench_capture`.  Each pair is measured in turns,
+with triggers on and off, in one run.
 """
 
 import os
@@ -41,7 +41,9 @@ def save_with_relations(article: Article, number: int, tags: list[Tag], authors:
     save(article, number)
     article.tags.set([tags[number % 5], tags[(number + 1) % 5]])
     article.credits.all().delete()
-    Credit.objects.bulk_create([Credit(article=article, author=authors[(number + at) % 5], position=at) for at in range(2)])
+    Credit.objects.bulk_create(
+        [Credit(article=article, author=authors[(number + at) % 5], position=at) for at in range(2)]
+    )
 
 
 def _plan_again(action, article: Article) -> None:
@@ -82,7 +84,9 @@ def compare(name: str, action, article: Article, goal: float) -> None:
         capture(True)
         with_capture.append(median_ms_in_context(action, article, numbers))
     on, off = min(with_capture), min(without)
-    print(f"{name:34} without {off:6.2f} ms   with {on:6.2f} ms   added {on - off:5.2f} ms   goal {goal} ms   ratio {on / off:4.2f}")
+    print(
+        f"{name:34} without {off:6.2f} ms   with {on:6.2f} ms   added {on - off:5.2f} ms   goal {goal} ms   ratio {on / off:4.2f}"
+    )
 
 
 def bulk(marker: str) -> float:
@@ -104,7 +108,9 @@ def compare_bulk(marker: str) -> None:
         Article.objects.filter(slug__startswith=f"bench-{marker}-").update(created_at="2026-01-01T00:00Z")
         untracked.append(time.perf_counter() - started)
     added = (min(on) - min(off)) / ROWS * 1e6
-    print(f"{'a row of a 1,000-row update()':34} without {min(off) * 1e3:6.1f} ms   with {min(on) * 1e3:6.1f} ms   added {added:5.1f} µs a row   goal 100 µs")
+    print(
+        f"{'a row of a 1,000-row update()':34} without {min(off) * 1e3:6.1f} ms   with {min(on) * 1e3:6.1f} ms   added {added:5.1f} µs a row   goal 100 µs"
+    )
     print(f"{'1,000 rows, untracked column':34} with {min(untracked) * 1e3:6.1f} ms")
 
 
@@ -116,7 +122,9 @@ def main() -> None:
     try:
         compare("a save, headline and body (9 kB)", save, article, 0.6)
         compare("a save with tags and credits", lambda a, n: save_with_relations(a, n, tags, authors), article, 0.6)
-        Article.objects.bulk_create([Article(headline=f"H{n}", slug=f"bench-{marker}-{n}", body=BODY) for n in range(ROWS)])
+        Article.objects.bulk_create(
+            [Article(headline=f"H{n}", slug=f"bench-{marker}-{n}", body=BODY) for n in range(ROWS)]
+        )
         compare_bulk(marker)
     finally:
         capture(True)

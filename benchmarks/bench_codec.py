@@ -1,6 +1,6 @@
 """The codec against the client library's own Avro serializers, on the same enriched events and schema.
 
-    python -m benchmarks.bench_codec
+python -m benchmarks.bench_codec
 """
 
 import json
@@ -25,8 +25,19 @@ ROUNDS = 5
 def event(number: int) -> dict:
     rng = random.Random(number)
     moment = datetime(2026, 11, 23, 7, 42, 16, rng.randrange(10**6), tzinfo=UTC)
-    edits = [{"position": place * 1000, "removed": "alleged ", "inserted": f"suspected {number} "} for place in range(rng.randrange(1, 4))]
-    text = {"field": "body", "kind": "text", "before": None, "after": None, "before_ids": None, "after_ids": None, "edits": edits}
+    edits = [
+        {"position": place * 1000, "removed": "alleged ", "inserted": f"suspected {number} "}
+        for place in range(rng.randrange(1, 4))
+    ]
+    text = {
+        "field": "body",
+        "kind": "text",
+        "before": None,
+        "after": None,
+        "before_ids": None,
+        "after_ids": None,
+        "edits": edits,
+    }
     return {
         "event_id": UUID(int=rng.getrandbits(128), version=4),
         "article_id": f"newsroom.article:{number % 100}",
@@ -38,7 +49,13 @@ def event(number: int) -> dict:
         "occurred_at": moment,
         "recorded_at": moment,
         "actor": {"type": "user", "id": "17", "version": 3, "snapshot": None},
-        "context": {"request_id": "01998f2e-7b5c-7d3e", "correlation_id": None, "ip": "192.0.2.7", "user_agent": "Firefox", "channel": "admin"},
+        "context": {
+            "request_id": "01998f2e-7b5c-7d3e",
+            "correlation_id": None,
+            "ip": "192.0.2.7",
+            "user_agent": "Firefox",
+            "channel": "admin",
+        },
         "changes": [text],
         "labels": {},
         "keyframe": None,
@@ -86,7 +103,9 @@ def main() -> None:
     print(f"{EVENTS} enriched events, {sum(map(len, encoded)) / EVENTS:.0f} bytes each; µs an event, one core")
     rows = {
         "encode": microseconds(events, codec.encode, lambda one: serializer(one, there)),
-        "decode": microseconds(encoded, lambda data: codec.decode(data, lambda _: schema), lambda data: deserializer(data, there)),
+        "decode": microseconds(
+            encoded, lambda data: codec.decode(data, lambda _: schema), lambda data: deserializer(data, there)
+        ),
     }
     for name, (ours, theirs) in rows.items():
         print(f"  {name}: {ours:.1f} against {theirs:.1f} of confluent-kafka's, ×{theirs / ours:.2f}")

@@ -22,7 +22,22 @@ from audittrail.contracts.codec import Codec
 from audittrail.events.edit_script import as_records, diff
 
 HISTORY = Path(__file__).parents[2] / "shared" / "data" / "peps-history.jsonl.gz"
-WORDS = ["tram", "council", "vote", "the", "of", "minister", "said", "on", "Monday", "budget", "alleged", "a", "traffic", "school"]
+WORDS = [
+    "tram",
+    "council",
+    "vote",
+    "the",
+    "of",
+    "minister",
+    "said",
+    "on",
+    "Monday",
+    "budget",
+    "alleged",
+    "a",
+    "traffic",
+    "school",
+]
 
 
 def article(size: int) -> str:
@@ -72,7 +87,9 @@ def compare_speed() -> None:
         after = edited(before, share)
         ours, theirs, dmp = (seconds(lambda f=f: f(before, after)) for f in (diff, by_words, by_dmp))
         name = f"{size // 1000} kB, {'one word' if not share else f'{share:.0%} of words'}"
-        print(f"{name:<34}{ours * 1e3:>7.3f} ms{theirs * 1e3:>9.2f} ms ×{theirs / ours:<4.0f}{dmp * 1e3:>12.2f} ms ×{dmp / ours:<4.1f}")
+        print(
+            f"{name:<34}{ours * 1e3:>7.3f} ms{theirs * 1e3:>9.2f} ms ×{theirs / ours:<4.0f}{dmp * 1e3:>12.2f} ms ×{dmp / ours:<4.1f}"
+        )
     before, after = (" ".join(random.Random(seed).choices(WORDS, k=900_000)) for seed in (1, 2))
     print(f"5 MB, everything changed: {seconds(lambda: diff(before, after), 0):.2f} s")
 
@@ -91,7 +108,13 @@ def event(body_change: list[dict], keyframe: dict | None, number: int, source: d
         "occurred_at": datetime.fromisoformat(source["occurred_at"]),
         "recorded_at": datetime.fromisoformat(source["recorded_at"]),
         "actor": {"type": "user", "id": source["author"]["id"], "version": 1, "snapshot": None},
-        "context": {"request_id": source["commit"], "correlation_id": None, "ip": None, "user_agent": None, "channel": "import"},
+        "context": {
+            "request_id": source["commit"],
+            "correlation_id": None,
+            "ip": None,
+            "user_agent": None,
+            "channel": "import",
+        },
         "changes": body_change,
         "keyframe": keyframe,
         "salt": digest(16),
@@ -115,12 +138,21 @@ def text_change(before: str, after: str) -> list[dict]:
 
 def one_word_on_the_wire(codec: Codec) -> None:
     before = article(100_000)
-    source = {"article_id": "newsroom.article:42", "revision": 7, "title": "Tram", "status": "draft", "author": {"id": "17"}, "commit": "r" * 36}
+    source = {
+        "article_id": "newsroom.article:42",
+        "revision": 7,
+        "title": "Tram",
+        "status": "draft",
+        "author": {"id": "17"},
+        "commit": "r" * 36,
+    }
     source |= {"occurred_at": "2026-11-23T07:42:16Z", "recorded_at": "2026-11-23T07:42:17Z"}
     after = edited(before, 0)
     one = event(text_change(before, after), None, 1, source)
     ours, theirs = len(codec.encode(one)), len(snapshot(one, before, after))
-    print(f"one word in a 100 kB article: {ours} bytes on the wire; as JSON snapshots {theirs} bytes, ×{theirs / ours:.0f}")
+    print(
+        f"one word in a 100 kB article: {ours} bytes on the wire; as JSON snapshots {theirs} bytes, ×{theirs / ours:.0f}"
+    )
 
 
 def history_on_the_wire(codec: Codec, path: Path) -> None:
@@ -140,7 +172,9 @@ def history_on_the_wire(codec: Codec, path: Path) -> None:
         theirs += len(snapshot(one, before, after))
         bodies[source["article_id"]] = after
     print(f"whole history: {count} events diffed in {diffing:.1f} s, {diffing / count * 1e6:.0f} µs each")
-    print(f"  on the wire, keyframes included: {ours / 1e6:.1f} MB; as JSON snapshots {theirs / 1e6:.1f} MB, ×{theirs / ours:.1f}")
+    print(
+        f"  on the wire, keyframes included: {ours / 1e6:.1f} MB; as JSON snapshots {theirs / 1e6:.1f} MB, ×{theirs / ours:.1f}"
+    )
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """What exactly-once costs the enricher: events a second and latency of delivery, in transactions and at least once.
 
-Run against the local stack: `make bench`, or `python -m benchmarks.bench_enricher`.  Both work through the same events, in
-topics of their own. "Full" are batches of 2,000 as under load; "small" are batches of 20 as in an ordinary newsroom.
+Run against the local stack: `make bench`, or `python -m benchmarks.bench_enricher`.  Both work through the same events,
+in topics of their own. "Full" are batches of 2,000 as under load; "small" are batches of 20 as in an ordinary newsroom.
 """
 
 import os
@@ -22,8 +22,8 @@ from confluent_kafka import Producer  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from audittrail import contracts  # noqa: E402
-from consumers.kafka import clients, schema_registry
 from consumers import conf
+from consumers.kafka import clients, schema_registry
 from consumers.runtime import delivery  # noqa: E402
 from consumers.runtime.loop import Loop  # noqa: E402
 from consumers.stages.enricher import Enricher  # noqa: E402
@@ -33,7 +33,9 @@ FULL, SMALL = 20_000, 4_000
 
 
 class Measured(Enricher):
-    """The enricher as a group of its own for each run, and under a name of its own: idempotency keys are kept by name."""
+    """The enricher as a group of its own for each run, and under a name of its own: idempotency keys are kept by
+    name.
+    """
 
     def __init__(self, run: str):
         super().__init__()
@@ -42,12 +44,21 @@ class Measured(Enricher):
 
 def fill(count: int) -> None:
     """Raw events of 1,000 articles, by an actor who sent a snapshot along."""
-    codec, producer = schema_registry.codec(contracts.RAW), Producer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "compression.type": "lz4"})
+    codec, producer = (
+        schema_registry.codec(contracts.RAW),
+        Producer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "compression.type": "lz4"}),
+    )
     for number in range(count):
         article = f"newsroom.article:{number % 1000}"
         actor = {"type": "user", "id": "17", "version": None, "snapshot": PROFILE}
         event = raw_event(event_id=uuid.uuid4(), article_id=article, sequence=2 + number // 1000, actor=actor)
-        producer.produce(conf.raw_topic(), codec.encode(event), article, number % conf.partitions(), headers={"ce_id": str(event["event_id"])})
+        producer.produce(
+            conf.raw_topic(),
+            codec.encode(event),
+            article,
+            number % conf.partitions(),
+            headers={"ce_id": str(event["event_id"])},
+        )
         producer.poll(0)
         if number % 10_000 == 0:
             producer.flush()
@@ -97,7 +108,9 @@ def main() -> None:
         for guarantee in (conf.EXACTLY_ONCE, conf.AT_LEAST_ONCE):
             measure(f"{guarantee}-small", guarantee, 20, SMALL)
     finally:
-        for future in clients.admin().delete_topics([conf.raw_topic(), conf.enriched_topic(), conf.dead_letter_topic()]).values():
+        for future in (
+            clients.admin().delete_topics([conf.raw_topic(), conf.enriched_topic(), conf.dead_letter_topic()]).values()
+        ):
             future.result()
 
 

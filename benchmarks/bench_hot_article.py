@@ -1,10 +1,11 @@
 """A breaking story, 1,000 edits a minute on one article beside a hundred others, through each key strategy.
 
-Run against the local stack: `make bench`, or `python -m benchmarks.bench_hot_article [--seconds 30]`.  The edits are real ones: saved, captured,
-relayed.  A reader works on each partition for itself and takes 80 ms for an event, as one does that calls a slow service: so a partition can be
-too much for it.  Reported for each strategy: how many of all events the fullest partition of the story's lane got, how old the others' events
-were when the reader had dealt with them, how many of the story's arrived before one that was captured earlier, and whether a reader that orders by
-sequence showed them all in order.
+Run against the local stack: `make bench`, or `python -m benchmarks.bench_hot_article [--seconds 30]`.  The edits are
+real ones: saved, captured, relayed.  A reader works on each partition for itself and takes 80 ms for an event, as one
+does that calls a slow service: so a partition can be too much for it.  Reported for each strategy: how many of all
+events the fullest partition of the story's lane got, how old the others' events were when the reader had dealt with
+them, how many of the story's arrived before one that was captured earlier, and whether a reader that orders by sequence
+showed them all in order.
 """
 
 import argparse
@@ -33,8 +34,8 @@ from django.db import connections  # noqa: E402
 
 from audittrail import contracts  # noqa: E402
 from audittrail.models import OutboxEvent  # noqa: E402
-from consumers.kafka import clients, schema_registry
 from consumers import conf  # noqa: E402
+from consumers.kafka import clients, schema_registry
 from consumers.relay.keys import STRATEGIES  # noqa: E402
 from examples.read_enriched import InOrder  # noqa: E402
 from newsroom.models import Article  # noqa: E402
@@ -60,7 +61,13 @@ class Reader:
         self._thread.join()
 
     def _read(self) -> None:
-        consumer = Consumer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "group.id": conf.group("bench"), "isolation.level": "read_committed"})
+        consumer = Consumer(
+            {
+                "bootstrap.servers": conf.kafka_bootstrap_servers(),
+                "group.id": conf.group("bench"),
+                "isolation.level": "read_committed",
+            }
+        )
         consumer.assign([TopicPartition(conf.raw_topic(), number, 0) for number in range(conf.partitions())])
         while not self._stopping.is_set():
             for message in consumer.consume(100, 0.1):
@@ -83,7 +90,11 @@ def edit(story: Article, others: list[Article], seconds: float) -> None:
     per_second = (STORY_PER_MINUTE + OTHERS_PER_MINUTE) / 60
     for number in range(round(seconds * per_second)):
         time.sleep(max(0.0, started + number / per_second - time.monotonic()))
-        article = story if chance.random() < STORY_PER_MINUTE / (STORY_PER_MINUTE + OTHERS_PER_MINUTE) else chance.choice(others)
+        article = (
+            story
+            if chance.random() < STORY_PER_MINUTE / (STORY_PER_MINUTE + OTHERS_PER_MINUTE)
+            else chance.choice(others)
+        )
         Article.objects.filter(pk=article.pk).update(headline=f"Edit {number}")
 
 
@@ -92,13 +103,17 @@ def measure(strategy: str, seconds: float) -> None:
     os.environ["AUDIT_PREFIX"] = f"{DATABASE}-{strategy}-"
     call_command("create_topics", verbosity=0, stdout=open(os.devnull, "w"))
     call_command("register_schemas", verbosity=0, stdout=open(os.devnull, "w"))
-    story, *others = Article.objects.bulk_create(Article(headline="A", slug=f"{strategy}-{n}", body="Some words.") for n in range(OTHERS + 1))
+    story, *others = Article.objects.bulk_create(
+        Article(headline="A", slug=f"{strategy}-{n}", body="Some words.") for n in range(OTHERS + 1)
+    )
     with connections["pipeline"].cursor() as cursor:
         cursor.execute("DELETE FROM consumers_relaylane")
     with relaying():
         reader = Reader()
         edit(story, others, seconds)
-        wanted = OutboxEvent.objects.filter(article_id__in=[f"newsroom.article:{each.pk}" for each in (story, *others)]).count()
+        wanted = OutboxEvent.objects.filter(
+            article_id__in=[f"newsroom.article:{each.pk}" for each in (story, *others)]
+        ).count()
         deadline = time.monotonic() + PATIENCE_SECONDS
         while len(reader.done) < wanted and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -114,7 +129,11 @@ def measure(strategy: str, seconds: float) -> None:
 
 def report(strategy: str, done: list[tuple[dict, int, float]], story: str, wanted: int) -> None:
     load = Counter(partition for _, partition, _ in done)
-    ages = sorted(at - event["recorded_at"].timestamp() for event, _, at in done if event["article_id"] != story and event["operation"] == "update")
+    ages = sorted(
+        at - event["recorded_at"].timestamp()
+        for event, _, at in done
+        if event["article_id"] != story and event["operation"] == "update"
+    )
     own = [at - event["recorded_at"].timestamp() for event, _, at in done if event["article_id"] == story]
     arrival = [event["sequence"] for event, _, _ in done if event["article_id"] == story]
     early = sum(number < highest for number, highest in zip(arrival[1:], _highest(arrival), strict=False))
@@ -141,12 +160,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="how long each strategy is measured (default: 30)")
     seconds = parser.parse_args().seconds
     owner = settings.DATABASES["owner"]
-    place = {"host": owner["HOST"], "port": owner["PORT"], "user": owner["USER"], "password": owner["PASSWORD"], "dbname": "audit"}
+    place = {
+        "host": owner["HOST"],
+        "port": owner["PORT"],
+        "user": owner["USER"],
+        "password": owner["PASSWORD"],
+        "dbname": "audit",
+    }
     with psycopg.connect(**place, autocommit=True) as maintenance:
         maintenance.execute(f'CREATE DATABASE "{DATABASE}"')
         try:
             call_command("migrate", database="owner", verbosity=0)
-            print(f"{STORY_PER_MINUTE} edits a minute of one article, {OTHERS_PER_MINUTE} of {OTHERS} others, for {seconds:.0f} s; a reader takes {WORK_SECONDS * 1000:.0f} ms an event")
+            print(
+                f"{STORY_PER_MINUTE} edits a minute of one article, {OTHERS_PER_MINUTE} of {OTHERS} others, for {seconds:.0f} s; a reader takes {WORK_SECONDS * 1000:.0f} ms an event"
+            )
             for strategy in STRATEGIES:
                 measure(strategy, seconds)
         finally:

@@ -1,7 +1,8 @@
-"""What editors notice while Kafka is away: latency of saves at 100 a second, without the fault and with all brokers killed.
+"""What editors notice while Kafka is away: latency of saves at 100 a second, without the fault and with all brokers
+killed.
 
-Run against the local stack: `make bench`, or `python -m benchmarks.bench_kafka_away --seconds 300`.  Afterwards Kafka is started, the
-outbox drains, and every event must be in every place.
+Run against the local stack: `make bench`, or `python -m benchmarks.bench_kafka_away --seconds 300`.  Afterwards Kafka
+is started, the outbox drains, and every event must be in every place.
 """
 
 import argparse
@@ -25,7 +26,9 @@ WARM_UP = 15.0
 
 def pending(trail: Trail) -> int:
     with psycopg.connect(**trail.superuser) as connection:
-        return connection.execute("SELECT count(*) FROM audittrail_outboxevent WHERE published_at IS NULL").fetchone()[0]
+        return connection.execute("SELECT count(*) FROM audittrail_outboxevent WHERE published_at IS NULL").fetchone()[
+            0
+        ]
 
 
 def away(trail: Trail, seconds: float) -> int:
@@ -51,7 +54,9 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     folder = Path(tempfile.mkdtemp(prefix="audit-bench-"))
     with new_trail("away") as trail, Pipeline(trail.environment(), folder / "consumers.log"):
-        with pipeline.newsroom(trail.environment(), folder / "ledger.jsonl", folder / "newsroom.log", rate=RATE, seed=1):
+        with pipeline.newsroom(
+            trail.environment(), folder / "ledger.jsonl", folder / "newsroom.log", rate=RATE, seed=1
+        ):
             time.sleep(WARM_UP)
             begun = time.time()
             time.sleep(seconds)

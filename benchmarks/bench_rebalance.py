@@ -1,7 +1,8 @@
 """How long a partition stands still when a process joins, leaves, or is killed and started again.
 
-Run against the local stack: `make bench`, or `python -m benchmarks.bench_rebalance`.  Each of 24 partitions gets an event
-every 50 ms; the broker's time of arrival in the enriched topic shows the longest pause of each, beyond the one without a cause.
+Run against the local stack: `make bench`, or `python -m benchmarks.bench_rebalance`.  Each of 24 partitions gets an
+event every 50 ms; the broker's time of arrival in the enriched topic shows the longest pause of each, beyond the one
+without a cause.
 """
 
 import os
@@ -24,8 +25,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from audittrail import contracts  # noqa: E402
-from consumers.kafka import clients, schema_registry
 from consumers import conf  # noqa: E402
+from consumers.kafka import clients, schema_registry
 from testkit.audittrail.events import PROFILE, raw_event  # noqa: E402
 
 INTERVAL = 0.05
@@ -42,11 +43,16 @@ class Feed(threading.Thread):
         self._stop_now = threading.Event()
 
     def run(self) -> None:
-        codec, producer = schema_registry.codec(contracts.RAW), Producer({"bootstrap.servers": conf.kafka_bootstrap_servers()})
+        codec, producer = (
+            schema_registry.codec(contracts.RAW),
+            Producer({"bootstrap.servers": conf.kafka_bootstrap_servers()}),
+        )
         actor = {"type": "user", "id": "17", "version": None, "snapshot": PROFILE}
         while not self._stop_now.wait(INTERVAL):
             for partition in range(conf.partitions()):
-                producer.produce(conf.raw_topic(), codec.encode(raw_event(event_id=uuid.uuid4(), actor=actor)), partition=partition)
+                producer.produce(
+                    conf.raw_topic(), codec.encode(raw_event(event_id=uuid.uuid4(), actor=actor)), partition=partition
+                )
             producer.flush()
 
     def end(self) -> None:
@@ -55,14 +61,28 @@ class Feed(threading.Thread):
 
 
 def started(slot: int) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-W", "ignore", "manage.py", "run_consumer", "enricher", "--slot", str(slot)])
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "manage.py", "run_consumer", "enricher", "--slot", str(slot)]
+    )
 
 
 def arrivals(since: float) -> dict[int, list[float]]:
     """Times of arrival in each partition of the enriched topic, in seconds, from a moment on."""
-    reader = Consumer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "group.id": "bench", "enable.partition.eof": True, "isolation.level": "read_committed"})
+    reader = Consumer(
+        {
+            "bootstrap.servers": conf.kafka_bootstrap_servers(),
+            "group.id": "bench",
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        }
+    )
     ends, times = set(), defaultdict(list)
-    reader.assign(reader.offsets_for_times([TopicPartition(conf.enriched_topic(), number, int(since * 1000)) for number in range(conf.partitions())], 10))
+    reader.assign(
+        reader.offsets_for_times(
+            [TopicPartition(conf.enriched_topic(), number, int(since * 1000)) for number in range(conf.partitions())],
+            10,
+        )
+    )
     while len(ends) < conf.partitions():
         for message in reader.consume(1000, 1):
             if message.error():
@@ -77,8 +97,13 @@ def measure(what: str, act: Callable[[], None]) -> None:
     since = time.time()
     act()
     time.sleep(SETTLE)
-    pauses = sorted(max((b - a for a, b in zip(times, times[1:], strict=False)), default=SETTLE) for times in arrivals(since).values())
-    print(f"{what:36} longest pause of a partition: median {pauses[len(pauses) // 2]:5.2f} s, worst {pauses[-1]:5.2f} s")
+    pauses = sorted(
+        max((b - a for a, b in zip(times, times[1:], strict=False)), default=SETTLE)
+        for times in arrivals(since).values()
+    )
+    print(
+        f"{what:36} longest pause of a partition: median {pauses[len(pauses) // 2]:5.2f} s, worst {pauses[-1]:5.2f} s"
+    )
 
 
 def main() -> None:
@@ -95,7 +120,9 @@ def main() -> None:
         feed.end()
         for process in processes.values():
             process.kill()
-        for future in clients.admin().delete_topics([conf.raw_topic(), conf.enriched_topic(), conf.dead_letter_topic()]).values():
+        for future in (
+            clients.admin().delete_topics([conf.raw_topic(), conf.enriched_topic(), conf.dead_letter_topic()]).values()
+        ):
             future.result()
 
 

@@ -1,8 +1,9 @@
-"""How soon a stage goes on after SIGKILL: from the kill to its next progress, with a newsroom at work.  Goal: under 5 s.
+"""How soon a stage goes on after SIGKILL: from the kill to its next progress, with a newsroom at work.  Goal: under 5
+s.
 
-Run against the local stack: `make bench`, or `python -m benchmarks.bench_recovery`.  Kills of one stage lie a minute apart, as the
-supervisor makes what dies at once wait longer.  The archive gathers for a second, not for fifteen as by default, so that its progress
-can be seen.
+Run against the local stack: `make bench`, or `python -m benchmarks.bench_recovery`.  Kills of one stage lie a minute
+apart, as the supervisor makes what dies at once wait longer.  The archive gathers for a second, not for fifteen as by
+default, so that its progress can be seen.
 """
 
 import signal
@@ -53,7 +54,9 @@ def main() -> None:
         stalls, environment = Stalls(trail), trail.environment() | {"AUDIT_ARCHIVE_BATCH_SECONDS": "1"}
         with (
             Pipeline(environment, folder / "consumers.log") as running,
-            pipeline.newsroom(environment, folder / "ledger.jsonl", folder / "newsroom.log", rate=SAVES_A_SECOND, seed=1),
+            pipeline.newsroom(
+                environment, folder / "ledger.jsonl", folder / "newsroom.log", rate=SAVES_A_SECOND, seed=1
+            ),
         ):
             for _ in range(ROUNDS):
                 time.sleep(STEADY_SECONDS)

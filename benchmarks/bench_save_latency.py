@@ -1,4 +1,5 @@
-"""Does a save wait for anything but PostgreSQL?  Its latency with Redis well, refusing, and frozen (accepting, never answering).
+"""Does a save wait for anything but PostgreSQL?  Its latency with Redis well, refusing, and frozen (accepting, never
+answering).
 
 Kafka has no part in a save at all: bench_kafka_away shows the same for minutes without it.
 """
@@ -47,7 +48,9 @@ def measure() -> None:
     from audittrail import Actor, context
     from newsroom.models import Article
 
-    article = Article.objects.create(headline="Harbour bridge closed", slug=uuid.uuid4().hex, body="<p>Cracks.</p>" * 300)
+    article = Article.objects.create(
+        headline="Harbour bridge closed", slug=uuid.uuid4().hex, body="<p>Cracks.</p>" * 300
+    )
     spent = []
     for number in range(SAVES + 20):
         started = time.perf_counter()
@@ -65,12 +68,25 @@ def main() -> None:
     figures = {}
     for state in (well, refusing, frozen):
         with state() as url:
-            environment = {**os.environ, "REDIS_URL": url, "DJANGO_SETTINGS_MODULE": "auditsite.settings", "LOG_LEVEL": "ERROR"}
-            answer = subprocess.run([sys.executable, "-m", "benchmarks.bench_save_latency", "measure"], env=environment, check=True, capture_output=True, text=True)
+            environment = {
+                **os.environ,
+                "REDIS_URL": url,
+                "DJANGO_SETTINGS_MODULE": "auditsite.settings",
+                "LOG_LEVEL": "ERROR",
+            }
+            answer = subprocess.run(
+                [sys.executable, "-m", "benchmarks.bench_save_latency", "measure"],
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+            )
         figures[state.__name__] = tuple(map(float, answer.stdout.split()))
     base = figures["well"]
     for name, (p50, p99) in figures.items():
-        print(f"Redis {name:9} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   ratio to well: p50 {p50 / base[0]:4.2f}, p99 {p99 / base[1]:4.2f}")
+        print(
+            f"Redis {name:9} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   ratio to well: p50 {p50 / base[0]:4.2f}, p99 {p99 / base[1]:4.2f}"
+        )
 
 
 if __name__ == "__main__":

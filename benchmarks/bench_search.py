@@ -1,6 +1,7 @@
-"""Documents a second into the search index: our write, beside elasticsearch's own bulk helper with the same documents; and searches.
+"""Documents a second into the search index: our write, beside elasticsearch's own bulk helper with the same documents;
+and searches.
 
-    python -m benchmarks.bench_search
+python -m benchmarks.bench_search
 """
 
 import os
@@ -43,14 +44,19 @@ def ours(name: str, built: list[dict]) -> None:
 
 
 def helper(name: str, built: list[dict]) -> None:
-    actions = ({"_op_type": "create", "_index": name, "_id": f"{each['article_id']}:{each['sequence']}", "_source": each} for each in built)
+    actions = (
+        {"_op_type": "create", "_index": name, "_id": f"{each['article_id']}:{each['sequence']}", "_source": each}
+        for each in built
+    )
     bulk(index.client(), actions, chunk_size=BATCH)
 
 
 def main() -> None:
     originals = events()
     built: list[dict] = []
-    seconds = timed(lambda: built.extend(documents.source(each) | {"indexed_at": documents.now()} for each in originals))
+    seconds = timed(
+        lambda: built.extend(documents.source(each) | {"indexed_at": documents.now()} for each in originals)
+    )
     print(f"documents built           {EVENTS / seconds:>10,.0f} a second")
     names = []
     for label, write in (("audittrail.search.index.write", ours), ("elasticsearch.helpers.bulk", helper)):
@@ -66,7 +72,9 @@ def main() -> None:
     index.client().indices.put_alias(index=names[0], name=conf.search_index())
     for query in QUERIES:
         queries.search(query)
-        print(f"search {query!r:<42}{timed(lambda query=query: [queries.search(query) for _ in range(20)]) / 20 * 1000:>7.1f} ms")
+        print(
+            f"search {query!r:<42}{timed(lambda query=query: [queries.search(query) for _ in range(20)]) / 20 * 1000:>7.1f} ms"
+        )
     for name in names:
         index.client().indices.delete(index=name)
 

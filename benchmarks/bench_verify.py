@@ -1,7 +1,7 @@
 """Events a second that verify_trail verifies, beside merely reading them.  Goal: 10,000.
 
-Run against the local stack: `make bench BENCH=bench_verify`.  A trail of 300 articles with 60 events each goes through the whole
-pipeline first.  The peers read the same stores with a driver each, parse what they get, and compare nothing.
+Run against the local stack: `make bench BENCH=bench_verify`.  A trail of 300 articles with 60 events each goes through
+the whole pipeline first.  The peers read the same stores with a driver each, parse what they get, and compare nothing.
 """
 
 import json
@@ -49,17 +49,29 @@ def line(label: str, events: int, seconds: float) -> None:
 
 
 def main() -> None:
-    with new_trail("verify") as trail, Pipeline(trail.environment(), Path(tempfile.mkdtemp(prefix="audit-bench-")) / "consumers.log"):
+    with (
+        new_trail("verify") as trail,
+        Pipeline(trail.environment(), Path(tempfile.mkdtemp(prefix="audit-bench-")) / "consumers.log"),
+    ):
         fill(trail)
         trail.manage("wait_until_caught_up", "--timeout", "300")
         whole, again = verified(trail), verified(trail, "--incremental")
-        stores = {name: timed(read(trail)) for name, read in (("database", witnesses.rows), ("index", witnesses.documents), ("archive", witnesses.archived))}
+        stores = {
+            name: timed(read(trail))
+            for name, read in (
+                ("database", witnesses.rows),
+                ("index", witnesses.documents),
+                ("archive", witnesses.archived),
+            )
+        }
     read = sum(whole["events"].values())
     assert whole["events"] == dict.fromkeys(stores, EVENTS)
     line("verify_trail: database, index, archive", read, whole["seconds"])
     for name, seconds in stores.items():
         line(f"peer: {name} read and parsed only", EVENTS, seconds)
-    print(f"verifying takes {whole['seconds'] / sum(stores.values()):.1f} times as long as reading; --incremental with nothing new {again['seconds']:.2f} s")
+    print(
+        f"verifying takes {whole['seconds'] / sum(stores.values()):.1f} times as long as reading; --incremental with nothing new {again['seconds']:.2f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 import stack
 from audittrail import conf as audit
-from audittrail import contracts
-from audittrail import env
+from audittrail import contracts, env
 
 
 def prefix() -> str:
@@ -110,7 +109,9 @@ def deduplication() -> str:
 
 
 def deduplication_seconds() -> int:
-    """AUDIT_DEDUPLICATION_SECONDS: life of an idempotency key; above the topics' retention, so that a whole replay is recognised."""
+    """AUDIT_DEDUPLICATION_SECONDS: life of an idempotency key; above the topics' retention, so that a whole replay is
+    recognised.
+    """
     return env.integer("AUDIT_DEDUPLICATION_SECONDS", (retention_hours() + 24) * 3600, minimum=1)
 
 
@@ -148,9 +149,11 @@ def retry_cap_seconds() -> float:
 
 
 def halt_after() -> int:
-    """AUDIT_HALT_AFTER: rejected messages in a row after which a stage halts instead of draining a topic into the dead letters.
+    """AUDIT_HALT_AFTER: rejected messages in a row after which a stage halts instead of draining a topic into the dead
+    letters.
 
-    0 never halts. A halted stage waits for an operator: resuming it in the admin lets the waiting batch through and counts anew.
+    0 never halts. A halted stage waits for an operator: resuming it in the admin lets the waiting batch through and
+    counts anew.
     """
     return env.integer("AUDIT_HALT_AFTER", 500)
 
@@ -187,7 +190,9 @@ def relay_poll_seconds() -> float:
 
 
 def relay_interval_seconds() -> float:
-    """AUDIT_RELAY_INTERVAL: a lane's batch begins so long after its last began at the earliest, unless that one had AUDIT_RELAY_BATCH_ROWS."""
+    """AUDIT_RELAY_INTERVAL: a lane's batch begins so long after its last began at the earliest, unless that one had
+    AUDIT_RELAY_BATCH_ROWS.
+    """
     return env.seconds("AUDIT_RELAY_INTERVAL", 0.2)
 
 
@@ -202,14 +207,17 @@ def relay_batch_kilobytes() -> int:
 
 
 def key_strategy() -> str:
-    """AUDIT_KEY_STRATEGY: what orders and spreads an article's messages: article (one partition), article_hour (another each hour) or
-    adaptive (one partition, all of its lane's while it is hot). It can be changed at any time: readers order by sequence.
+    """AUDIT_KEY_STRATEGY: what orders and spreads an article's messages: article (one partition), article_hour (another
+    each hour) or adaptive (one partition, all of its lane's while it is hot). It can be changed at any time: readers
+    order by sequence.
     """
     return env.choice("AUDIT_KEY_STRATEGY", "article", ("article", "article_hour", "adaptive"))
 
 
 def hot_events_per_minute() -> int:
-    """AUDIT_HOT_EVENTS_PER_MINUTE: from so many events a minute on, an article is hot, until it falls below half of that."""
+    """AUDIT_HOT_EVENTS_PER_MINUTE: from so many events a minute on, an article is hot, until it falls below half of
+    that.
+    """
     return env.integer("AUDIT_HOT_EVENTS_PER_MINUTE", 60, minimum=2)
 
 
@@ -237,7 +245,9 @@ def lag_sample_seconds() -> float:
 
 
 def outbox_days() -> int:
-    """AUDIT_OUTBOX_DAYS: the outbox keeps published events at least so long, and until database and archive have them."""
+    """AUDIT_OUTBOX_DAYS: the outbox keeps published events at least so long, and until database and archive have
+    them.
+    """
     return env.integer("AUDIT_OUTBOX_DAYS", 7, minimum=1)
 
 
@@ -247,7 +257,9 @@ def statsd_address() -> str:
 
 
 def otlp_endpoint() -> str:
-    """OTEL_EXPORTER_OTLP_ENDPOINT: where spans go by OTLP over HTTP; empty: nowhere. OpenTelemetry's other variables count as well."""
+    """OTEL_EXPORTER_OTLP_ENDPOINT: where spans go by OTLP over HTTP; empty: nowhere. OpenTelemetry's other variables
+    count as well.
+    """
     return env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 
 
@@ -255,7 +267,9 @@ def otlp_endpoint() -> str:
 
 
 def archive_batch_records() -> int:
-    """AUDIT_ARCHIVE_BATCH_RECORDS: records after which the archive sink closes a batch; few large objects are read faster than many small ones."""
+    """AUDIT_ARCHIVE_BATCH_RECORDS: records after which the archive sink closes a batch; few large objects are read
+    faster than many small ones.
+    """
     return env.integer("AUDIT_ARCHIVE_BATCH_RECORDS", 5000, minimum=1)
 
 

@@ -119,7 +119,9 @@ class DeadLetter(models.Model):
         ordering = ["-failed_at"]
         indexes = [
             models.Index(fields=["-failed_at"], name="dead_letter_newest"),
-            models.Index(fields=["article_id", "sequence"], name="dead_letter_article", condition=Q(article_id__isnull=False)),
+            models.Index(
+                fields=["article_id", "sequence"], name="dead_letter_article", condition=Q(article_id__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,11 @@ def grant_after_migrate(sender, using: str, **_) -> None:
     """The site's role gets its rights from the trail's installation; the pipeline's keeps state here."""
     connection = connections[using]
     existing = set(connection.introspection.table_names())
-    tables = [model._meta.db_table for model in sender.get_models() if not model._meta.proxy and model._meta.db_table in existing]
+    tables = [
+        model._meta.db_table
+        for model in sender.get_models()
+        if not model._meta.proxy and model._meta.db_table in existing
+    ]
     if tables:
         quoted = ", ".join(map(connection.ops.quote_name, tables))
         role = connection.ops.quote_name(conf.pipeline_role())

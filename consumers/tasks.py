@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from auditsite.celery import app
 from audittrail.models import OutboxEvent
-from consumers.supervision import alerts, status, lag_rules
 from consumers import conf
-from consumers.operations import outbox_retention
 from consumers.dead_letters import replay
 from consumers.models import ControlAction, LagSample
+from consumers.operations import outbox_retention
 from consumers.relay.store import WAKE_CHANNEL
+from consumers.supervision import alerts, lag_rules, status
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,11 @@ SAMPLES_KEPT = timedelta(days=2)
 @app.on_after_finalize.connect
 def schedule(sender, **_) -> None:
     """What beat does by itself. A task not started before the next one is due is dropped."""
-    for seconds, task in ((WATCH_SECONDS, watch_outbox), (conf.lag_sample_seconds(), sample_lag), (PRUNE_SECONDS, prune)):
+    for seconds, task in (
+        (WATCH_SECONDS, watch_outbox),
+        (conf.lag_sample_seconds(), sample_lag),
+        (PRUNE_SECONDS, prune),
+    ):
         sender.add_periodic_task(seconds, task.s(), name=task.name, expires=seconds)
 
 
@@ -45,12 +49,19 @@ def wake_relay() -> None:
 @shared_task
 def watch_outbox() -> None:
     """Say so when events wait too long to be published, and wake the relay."""
-    oldest = OutboxEvent.objects.using("pipeline").filter(published_at=None, set_aside=None).aggregate(at=Min("recorded_at"))["at"]
+    oldest = (
+        OutboxEvent.objects.using("pipeline")
+        .filter(published_at=None, set_aside=None)
+        .aggregate(at=Min("recorded_at"))["at"]
+    )
     if oldest is None:
         return
     wake_relay()
     if (age := timezone.now() - oldest) > OVERDUE:
-        log.warning("The oldest event in the outbox has waited %.0f s to be published: see manage.py consumer_status", age.total_seconds())
+        log.warning(
+            "The oldest event in the outbox has waited %.0f s to be published: see manage.py consumer_status",
+            age.total_seconds(),
+        )
 
 
 @shared_task
@@ -59,7 +70,8 @@ def sample_lag() -> None:
     at, before = timezone.now(), status.recent_samples("pipeline")
     views, _ = status.kafka_views("pipeline")
     LagSample.objects.using("pipeline").bulk_create(
-        LagSample(stage=stage, at=at, lag=view.lag, members=None if view.state is None else len(view.members)) for stage, view in views.items()
+        LagSample(stage=stage, at=at, lag=view.lag, members=None if view.state is None else len(view.members))
+        for stage, view in views.items()
     )
     for stage, samples in status.recent_samples("pipeline").items():
         earlier = before.get(stage, [])
@@ -72,7 +84,9 @@ def sample_lag() -> None:
 def replay_dead_letters(ids: list[str], user: int) -> None:
     """Put dead letters back, for the admin who asked."""
     result = replay.replay(map(UUID, ids))
-    detail = f"{len(result.done)} put back" + (f", {len(result.skipped)} not: {next(iter(result.skipped.values()))}" if result.skipped else "")
+    detail = f"{len(result.done)} put back" + (
+        f", {len(result.skipped)} not: {next(iter(result.skipped.values()))}" if result.skipped else ""
+    )
     ControlAction.objects.using("pipeline").create(stage="dead letters", action="replay", detail=detail, user_id=user)
 
 

@@ -1,10 +1,11 @@
-"""Reads every event of the enriched topic, once and to its end, with nothing but confluent-kafka and the registry's address.
+"""Reads every event of the enriched topic, once and to its end, with nothing but confluent-kafka and the registry's
+address.
 
-    pip install "confluent-kafka[avro,schemaregistry]"
-    python read_enriched.py --brokers localhost:9092 --registry http://localhost:8081 [--topic content-audit-trail.enriched] [--follow] [--in-order SECONDS]
+    pip install "confluent-kafka[avro,schemaregistry]" python read_enriched.py --brokers localhost:9092 --registry
+    http://localhost:8081 [--topic content-audit-trail.enriched] [--follow] [--in-order SECONDS]
 
-Prints one JSON object a line, as events arrive; with --in-order, each article's events by their `sequence`: what is ahead is held back until what is
-missing has come, or so many seconds have passed, and then the gap is printed.
+Prints one JSON object a line, as events arrive; with --in-order, each article's events by their `sequence`: what is
+ahead is held back until what is missing has come, or so many seconds have passed, and then the gap is printed.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 
 class InOrder:
-    """Puts each article's events in order, whatever order they arrive in, and waits a bounded time for one that is missing."""
+    """Puts each article's events in order, whatever order they arrive in, and waits a bounded time for one that is
+    missing.
+    """
 
     def __init__(self, wait_seconds: float, clock: Callable[[], float] = time.monotonic):
         self._wait, self._clock = wait_seconds, clock
@@ -36,7 +39,9 @@ class InOrder:
         return self._ready(article)
 
     def overdue(self, at_once: bool = False) -> list[dict]:
-        """What has been held back long enough (`at_once`: all), each gap before what follows it: {"article_id", "missing": [first, last]}."""
+        """What has been held back long enough (`at_once`: all), each gap before what follows it: {"article_id",
+        "missing": [first, last]}.
+        """
         shown: list[dict] = []
         for article, held in list(self._held.items()):
             while held and (at_once or self._clock() - held[min(held)][0] >= self._wait):
@@ -87,7 +92,12 @@ def main() -> None:
     parser.add_argument("--registry", required=True, metavar="URL")
     parser.add_argument("--topic", default="content-audit-trail.enriched")
     parser.add_argument("--follow", action="store_true", help="go on with what comes later, until Ctrl-C")
-    parser.add_argument("--in-order", type=float, metavar="SECONDS", help="each article's events in order; how long to wait for a missing one")
+    parser.add_argument(
+        "--in-order",
+        type=float,
+        metavar="SECONDS",
+        help="each article's events in order; how long to wait for a missing one",
+    )
     options = parser.parse_args()
     # Without a limit an answer that is lost on its way is waited for without end; with it, the question is asked again.
     registry = SchemaRegistryClient({"url": options.registry, "timeout": 5})
@@ -106,7 +116,9 @@ def main() -> None:
 
 def show(found: list[dict]) -> None:
     for each in found:
-        print(json.dumps(each, default=lambda value: value.hex() if isinstance(value, bytes) else str(value)), flush=True)
+        print(
+            json.dumps(each, default=lambda value: value.hex() if isinstance(value, bytes) else str(value)), flush=True
+        )
 
 
 if __name__ == "__main__":

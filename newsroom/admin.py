@@ -119,7 +119,11 @@ class ArticleAdmin(ModelAdmin):
     @display(description="Timeline")
     def timeline_link(self, article: Article) -> str:
         url = timeline_url(article)
-        return format_html('<a class="newsroom-link" href="{}" title="Who changed what, and when">Timeline</a>', url) if url else ""
+        return (
+            format_html('<a class="newsroom-link" href="{}" title="Who changed what, and when">Timeline</a>', url)
+            if url
+            else ""
+        )
 
     @action(description="Timeline", icon="history", permissions=["timeline"])
     def timeline(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -143,7 +147,12 @@ class ArticleAdmin(ModelAdmin):
     )
     def schedule(self, request: HttpRequest, form: ScheduleForm, object_id: str) -> HttpResponse:
         at = form.cleaned_data["at"]
-        return self._move(request, object_id, lambda article, user: workflow.schedule(article, user, at), f"Scheduled for {at:%d %B %Y %H:%M}.")
+        return self._move(
+            request,
+            object_id,
+            lambda article, user: workflow.schedule(article, user, at),
+            f"Scheduled for {at:%d %B %Y %H:%M}.",
+        )
 
     @action(
         description="Publish",
@@ -176,7 +185,11 @@ class ArticleAdmin(ModelAdmin):
 
     def has_timeline_permission(self, request: HttpRequest, object_id=None) -> bool:
         article = self._article(request, object_id)
-        return article is not None and request.user.has_perm("audittrail.view_auditevent") and timeline_url(article) is not None
+        return (
+            article is not None
+            and request.user.has_perm("audittrail.view_auditevent")
+            and timeline_url(article) is not None
+        )
 
     def has_send_to_review_permission(self, request: HttpRequest, object_id=None) -> bool:
         return self._may(workflow.SEND_TO_REVIEW, request, object_id)

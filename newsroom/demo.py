@@ -20,8 +20,17 @@ class Login:
 
 
 LOGINS = (
-    Login("editor", "editor-demo", roles.EDITOR, "writes and publishes articles, sees their timelines", "Eleanor Marsh", "News desk"),
-    Login("platform-admin", "platform-admin-demo", roles.PLATFORM_ADMIN, "starts, stops, pauses and scales the consumers"),
+    Login(
+        "editor",
+        "editor-demo",
+        roles.EDITOR,
+        "writes and publishes articles, sees their timelines",
+        "Eleanor Marsh",
+        "News desk",
+    ),
+    Login(
+        "platform-admin", "platform-admin-demo", roles.PLATFORM_ADMIN, "starts, stops, pauses and scales the consumers"
+    ),
     Login("auditor", "auditor-demo", roles.AUDITOR, "reads everything, changes nothing"),
 )
 

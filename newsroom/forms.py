@@ -56,11 +56,15 @@ class ScheduleForm(BaseDialogForm):
 
 
 def _rich_body() -> forms.Field:
-    return ProseEditorFormField(config={"extensions": EXTENSIONS}, sanitize=sanitiser(), widget=AdminProseEditorWidget, required=False)
+    return ProseEditorFormField(
+        config={"extensions": EXTENSIONS}, sanitize=sanitiser(), widget=AdminProseEditorWidget, required=False
+    )
 
 
 def _plain_body() -> forms.Field:
-    widget = UnfoldAdminTextareaWidget(attrs={"rows": 30, "style": "font-family: monospace; max-width: none", "spellcheck": "false"})
+    widget = UnfoldAdminTextareaWidget(
+        attrs={"rows": 30, "style": "font-family: monospace; max-width: none", "spellcheck": "false"}
+    )
     return forms.CharField(widget=widget, required=False, strip=False, help_text="Plain text, as it was imported.")
 
 

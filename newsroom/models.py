@@ -39,8 +39,12 @@ class Author(models.Model):
     byline = models.CharField(max_length=160, help_text="As printed above an article.")
     desk = models.CharField(max_length=60, blank=True)
     role = models.CharField(max_length=60, blank=True)
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="author")
-    external_id = models.CharField(max_length=100, unique=True, null=True, blank=True, help_text="Identity in the system it was imported from.")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="author"
+    )
+    external_id = models.CharField(
+        max_length=100, unique=True, null=True, blank=True, help_text="Identity in the system it was imported from."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -65,19 +69,38 @@ class BodyFormat(models.TextChoices):
 class Article(models.Model):
     """An article. Its status changes through newsroom.workflow only."""
 
-    headline = models.CharField(max_length=HEADLINE_LIMIT, validators=[Storable("headline")], error_messages={"max_length": too_long("headline")})
-    standfirst = models.TextField(blank=True, validators=[MaxLengthValidator(STANDFIRST_LIMIT, too_long("standfirst")), Storable("standfirst")])
+    headline = models.CharField(
+        max_length=HEADLINE_LIMIT,
+        validators=[Storable("headline")],
+        error_messages={"max_length": too_long("headline")},
+    )
+    standfirst = models.TextField(
+        blank=True, validators=[MaxLengthValidator(STANDFIRST_LIMIT, too_long("standfirst")), Storable("standfirst")]
+    )
     body = models.TextField(blank=True, validators=[MaxLengthValidator(BODY_LIMIT, too_long("body")), Storable("body")])
     body_format = models.CharField(max_length=8, choices=BodyFormat.choices, default=BodyFormat.HTML, editable=False)
     slug = models.SlugField(max_length=120, unique=True, allow_unicode=True)
     section = models.ForeignKey(Section, null=True, blank=True, on_delete=models.PROTECT, related_name="articles")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.DRAFT, editable=False)
-    published_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it became public, or is scheduled to.")
+    published_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it became public, or is scheduled to."
+    )
     tags = models.ManyToManyField(Tag, blank=True, related_name="articles")
     authors = models.ManyToManyField(Author, through="Credit", related_name="articles")
-    external_id = models.CharField(max_length=100, unique=True, null=True, blank=True, editable=False, help_text="Identity in the system it was imported from.")
-    source_path = models.CharField(max_length=300, blank=True, editable=False, help_text="Its place in the system it was imported from.")
-    source_status = models.CharField(max_length=60, blank=True, editable=False, help_text="Its status in the system it was imported from.")
+    external_id = models.CharField(
+        max_length=100,
+        unique=True,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Identity in the system it was imported from.",
+    )
+    source_path = models.CharField(
+        max_length=300, blank=True, editable=False, help_text="Its place in the system it was imported from."
+    )
+    source_status = models.CharField(
+        max_length=60, blank=True, editable=False, help_text="Its status in the system it was imported from."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField("last change", auto_now=True)
 
@@ -102,7 +125,13 @@ class Credit(models.Model):
 
     class Meta:
         ordering = ["position", "id"]
-        constraints = [models.UniqueConstraint(fields=["article", "author"], name="credit_once", violation_error_message="This author is credited already.")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["article", "author"],
+                name="credit_once",
+                violation_error_message="This author is credited already.",
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.author)

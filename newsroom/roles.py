@@ -19,7 +19,13 @@ _WRITING = (
 )
 ROLES: dict[str, tuple[str, ...]] = {
     REPORTER: _WRITING,
-    EDITOR: (*_WRITING, "newsroom.publish_article", "newsroom.delete_article", "newsroom.change_tag", "audittrail.view_*"),
+    EDITOR: (
+        *_WRITING,
+        "newsroom.publish_article",
+        "newsroom.delete_article",
+        "newsroom.change_tag",
+        "audittrail.view_*",
+    ),
     PLATFORM_ADMIN: (
         "newsroom.view_*",
         "audittrail.view_*",

@@ -5,7 +5,9 @@ from django.utils.deconstruct import deconstructible
 
 
 def too_long(name: str) -> str:
-    """The message of a length validator: its parameters are the limit and the length found, in characters (code points)."""
+    """The message of a length validator: its parameters are the limit and the length found, in characters (code
+    points).
+    """
     return f"The {name} has %(show_value)d characters; its limit is %(limit_value)d. Shorten it."
 
 
@@ -18,7 +20,9 @@ class Storable:
 
     def __call__(self, value: str) -> None:
         if (at := value.find("\0")) >= 0:
-            raise ValidationError(f"The {self.name} contains a NUL character (character {at + 1:,}). Remove it.", code="nul")
+            raise ValidationError(
+                f"The {self.name} contains a NUL character (character {at + 1:,}). Remove it.", code="nul"
+            )
         try:
             value.encode()
         except UnicodeEncodeError as error:

@@ -28,11 +28,15 @@ class Transition:
         return article.status in self.sources
 
 
-SEND_TO_REVIEW = Transition("send to review", (Status.DRAFT, Status.ARCHIVED), Status.IN_REVIEW, "newsroom.change_article")
+SEND_TO_REVIEW = Transition(
+    "send to review", (Status.DRAFT, Status.ARCHIVED), Status.IN_REVIEW, "newsroom.change_article"
+)
 SCHEDULE = Transition("schedule", (Status.IN_REVIEW, Status.SCHEDULED), Status.SCHEDULED, "newsroom.publish_article")
 PUBLISH = Transition("publish", (Status.IN_REVIEW, Status.SCHEDULED), Status.PUBLISHED, "newsroom.publish_article")
 UNPUBLISH = Transition("unpublish", (Status.SCHEDULED, Status.PUBLISHED), Status.DRAFT, "newsroom.publish_article")
-ARCHIVE = Transition("archive", (Status.DRAFT, Status.IN_REVIEW, Status.PUBLISHED), Status.ARCHIVED, "newsroom.publish_article")
+ARCHIVE = Transition(
+    "archive", (Status.DRAFT, Status.IN_REVIEW, Status.PUBLISHED), Status.ARCHIVED, "newsroom.publish_article"
+)
 
 
 def send_to_review(article: Article, user) -> None:
@@ -43,7 +47,9 @@ def send_to_review(article: Article, user) -> None:
 def schedule(article: Article, user, at: datetime) -> None:
     """`at`: aware, in the future."""
     if at <= timezone.now():
-        raise TransitionRefused(f"{timezone.localtime(at):%d %B %Y %H:%M} has passed. Choose a later time, or publish now.")
+        raise TransitionRefused(
+            f"{timezone.localtime(at):%d %B %Y %H:%M} has passed. Choose a later time, or publish now."
+        )
     _change(SCHEDULE, article, user, published_at=at)
 
 

@@ -4,17 +4,17 @@
     python verify_chain.py events.jsonl        (or - for standard input)
 
 One event a line, as the API exports them: bytes in hexadecimal, times in ISO 8601 with microseconds; events of several
-articles may be mixed, in any order. Prints what is wrong and exits with status 1, or the number of events and articles and
-exits with status 0. What is computed, and why, is told in docs/chain.md.
+articles may be mixed, in any order. Prints what is wrong and exits with status 1, or the number of events and articles
+and exits with status 0. What is computed, and why, is told in docs/chain.md.
 """
 
 import hashlib
 import json
 import sys
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def lp(text):
@@ -35,7 +35,9 @@ def micros(moment):
 
 
 def leaf(salt, field, value):
-    encoded = b"\x02" + len(value).to_bytes(4, "big") + b"".join(map(lp, value)) if isinstance(value, list) else n(value)
+    encoded = (
+        b"\x02" + len(value).to_bytes(4, "big") + b"".join(map(lp, value)) if isinstance(value, list) else n(value)
+    )
     return hashlib.sha256(salt + lp(field) + encoded).digest()
 
 
@@ -92,7 +94,9 @@ def keyframe_state(event, before):
     state = {**event["keyframe"]["values"], **event["keyframe"]["relations"]}
     if before is not None and event["operation"] != "create":
         after = changed(before, event)
-        unknown = {change["field"] for change in event["changes"] if change["kind"] == "text" and change["edits"] is None}
+        unknown = {
+            change["field"] for change in event["changes"] if change["kind"] == "text" and change["edits"] is None
+        }
         for field in {*state, *after} - unknown:
             if state.get(field) != after.get(field):
                 raise ValueError("%s: the change does not lead to the keyframe" % field)
@@ -100,7 +104,9 @@ def keyframe_state(event, before):
 
 
 def advanced(event, state, leaves):
-    """State and leaves after the event; None and {} while they are not known. Raises ValueError for a change that does not fit."""
+    """State and leaves after the event; None and {} while they are not known. Raises ValueError for a change that does
+    not fit.
+    """
     salt = bytes.fromhex(event["salt"])
     if event["operation"] == "delete":
         return {}, {}
@@ -149,7 +155,10 @@ def main(path):
         for sequence, problem in verify(sorted(events, key=lambda event: event["sequence"])):
             print("%s #%d: %s" % (article, sequence, problem))
             wrong += 1
-    print("%d events of %d articles: %s" % (sum(map(len, articles.values())), len(articles), "%d wrong" % wrong if wrong else "all well"))
+    print(
+        "%d events of %d articles: %s"
+        % (sum(map(len, articles.values())), len(articles), "%d wrong" % wrong if wrong else "all well")
+    )
     return 1 if wrong else 0
 
 

@@ -103,7 +103,9 @@ def _locked(stack: Stack) -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m stack", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(run, help: str) -> argparse.ArgumentParser:
@@ -121,7 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     log = command(logs, "show the end of a service's log")
     log.add_argument("-f", "--follow", action="store_true", help="and what is added to it")
     log.add_argument("-n", "--lines", type=int, default=40)
-    for added in (log, command(start, "start a service"), command(stop, "stop a service"), command(kill, "SIGKILL a service")):
+    for added in (
+        log,
+        command(start, "start a service"),
+        command(stop, "stop a service"),
+        command(kill, "SIGKILL a service"),
+    ):
         added.add_argument("service", choices=fleet.NAMES)
         added.add_argument("--node", type=int, help="one broker of kafka, from 1")
     return parser

@@ -37,7 +37,9 @@ def executable() -> str:
 
 
 def command(directory: Path, *options: str) -> list[str]:
-    """A command line of the cache's Java for a service with this folder; temporary files of one that is killed stay there, not in /tmp."""
+    """A command line of the cache's Java for a service with this folder; temporary files of one that is killed stay
+    there, not in /tmp.
+    """
     # These services live for minutes: the optimising compiler would take more time than it saves.
     frugal = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
     return [executable(), *frugal, f"-Djava.io.tmpdir={places.own(directory / 'tmp')}", *options]

@@ -46,7 +46,9 @@ def start(services: Sequence[Service], report: Report, announce: Callable[[str],
 
 
 def fetch(services: Sequence[Service], report: Report, announce: Callable[[str], None]) -> None:
-    """Bring the programs of services onto the machine: Debian packages and downloads. Needs none of Python's packages. Raises StackError."""
+    """Bring the programs of services onto the machine: Debian packages and downloads. Needs none of Python's packages.
+    Raises StackError.
+    """
     _install(services, announce)
     for service in services:
         if service.download:
@@ -119,7 +121,9 @@ def _launch(service: Service) -> None:
     try:
         service.prepare()
     except subprocess.CalledProcessError as error:
-        raise StackError(f"{service.label} could not be prepared: {error.output.strip()[-800:]}", _read(service)) from error
+        raise StackError(
+            f"{service.label} could not be prepared: {error.output.strip()[-800:]}", _read(service)
+        ) from error
     service.log.parent.mkdir(exist_ok=True)
     child = processes.spawn(service.command(), service.environment(), service.directory, service.log)
     process = processes.identify(child.pid)

@@ -102,16 +102,29 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], directory: Pat
     """Start a service in a session of its own, its output appended to the log."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            command, env={**os.environ, **environment}, cwd=directory, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **_service_user(),
+            command,
+            env={**os.environ, **environment},
+            cwd=directory,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            **_service_user(),
         )
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], directory: Path, stdin: str = "") -> str:
     """Run a command to its end as the user of the services; its output. Raises CalledProcessError."""
     return subprocess.run(
-        command, env={**os.environ, **environment}, cwd=directory, input=stdin, text=True, check=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **_service_user(),
+        command,
+        env={**os.environ, **environment},
+        cwd=directory,
+        input=stdin,
+        text=True,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **_service_user(),
     ).stdout
 
 

@@ -1,4 +1,5 @@
-"""Several tests run at once on the same services: those of a file one after the other, and alone those that break the services.
+"""Several tests run at once on the same services: those of a file one after the other, and alone those that break the
+services.
 
 pytest-xdist deals groups of tests out to its workers. Without it everything runs in one process, in the same order.
 """

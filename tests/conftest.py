@@ -35,7 +35,12 @@ def _maintain(*statements: str) -> None:
 
     owner = settings.DATABASES["owner"]
     with psycopg.connect(
-        host=owner["HOST"], port=owner["PORT"], user=owner["USER"], password=owner["PASSWORD"], dbname="audit", autocommit=True
+        host=owner["HOST"],
+        port=owner["PORT"],
+        user=owner["USER"],
+        password=owner["PASSWORD"],
+        dbname="audit",
+        autocommit=True,
     ) as session:
         for statement in statements:
             session.execute(statement)
@@ -66,7 +71,9 @@ def django_db_setup(django_db_blocker):
     _maintain(f'CREATE DATABASE "{template}"')
     environment = {**os.environ, "DATABASE_NAME": template}
     try:
-        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True
+        )
         _maintain(f'CREATE DATABASE "{RUN}_shared" TEMPLATE "{template}"')
         with django_db_blocker.unblock():
             _point_at(f"{RUN}_shared")

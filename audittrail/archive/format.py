@@ -1,7 +1,8 @@
-"""The archive's Parquet: one row for each event, columns named like the fields of the enriched contract, and where it lay in Kafka.
+"""The archive's Parquet: one row for each event, columns named like the fields of the enriched contract, and where it
+lay in Kafka.
 
-Any reader of Parquet reads it: identities are UUIDs, times microseconds in UTC, hashes binary, changes nested lists, labels maps.
-Content that was too large for a message is stored here in full; `payload` then still says so.
+Any reader of Parquet reads it: identities are UUIDs, times microseconds in UTC, hashes binary, changes nested lists,
+labels maps. Content that was too large for a message is stored here in full; `payload` then still says so.
 """
 
 import io
@@ -31,7 +32,9 @@ _LOGICAL = {"uuid": pa.uuid(), "timestamp-micros": _TIME}
 
 
 def columns_of(schema: dict) -> list[tuple[str, pa.DataType]]:
-    """The columns of an Avro record, so that a field added to the contract is a column of the archive. Raises KeyError for a type without one."""
+    """The columns of an Avro record, so that a field added to the contract is a column of the archive. Raises KeyError
+    for a type without one.
+    """
     named: dict[str, pa.DataType] = {}
     return [(field["name"], _column(field["type"], named)) for field in schema["fields"]]
 
@@ -69,7 +72,9 @@ SCHEMA = pa.schema(EVENT_COLUMNS + ORIGIN_COLUMNS, metadata={"format": FORMAT})
 
 
 def table(rows: Sequence[dict]) -> pa.Table:
-    """Enriched events, each with its origin, as a table. Raises pyarrow.ArrowInvalid or ArrowTypeError for values of other types."""
+    """Enriched events, each with its origin, as a table. Raises pyarrow.ArrowInvalid or ArrowTypeError for values of
+    other types.
+    """
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
@@ -86,11 +91,14 @@ def from_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def events(stored: pa.Table) -> list[dict]:
-    """The events of a table, as the codec gives them; origin columns included. What an older contract lacked has its default.
+    """The events of a table, as the codec gives them; origin columns included. What an older contract lacked has its
+    default.
 
     Raises pyarrow.ArrowInvalid for columns of other types than SCHEMA's, and for a map with a key twice.
     """
-    lacking = {field["name"]: field["default"] for field in _CONTRACT["fields"] if field["name"] not in stored.column_names}
+    lacking = {
+        field["name"]: field["default"] for field in _CONTRACT["fields"] if field["name"] not in stored.column_names
+    }
     whole = pa.concat_tables([SCHEMA.empty_table(), stored], promote_options="default")
     columns = [_values(column.combine_chunks()) for column in whole.columns]
     return [dict(zip(whole.column_names, row, strict=True)) | lacking for row in zip(*columns, strict=True)]
@@ -101,12 +109,19 @@ def _values(array: pa.Array) -> list:
     if isinstance(array, pa.ExtensionArray):
         return [None if value is None else uuid.UUID(bytes=value) for value in array.storage.to_pylist()]
     if pa.types.is_timestamp(array.type):
-        return [None if value is None else EPOCH + timedelta(microseconds=value) for value in array.cast(pa.int64()).to_pylist()]
+        return [
+            None if value is None else EPOCH + timedelta(microseconds=value)
+            for value in array.cast(pa.int64()).to_pylist()
+        ]
     if pa.types.is_struct(array.type):
         names = [field.name for field in array.type]
-        return _with_nulls(array, [dict(zip(names, row, strict=True)) for row in zip(*map(_values, array.flatten()), strict=True)])
+        return _with_nulls(
+            array, [dict(zip(names, row, strict=True)) for row in zip(*map(_values, array.flatten()), strict=True)]
+        )
     if pa.types.is_map(array.type):
-        return _with_nulls(array, _parts(array, list(zip(_values(array.keys), _values(array.items), strict=True)), _mapping))
+        return _with_nulls(
+            array, _parts(array, list(zip(_values(array.keys), _values(array.items), strict=True)), _mapping)
+        )
     if pa.types.is_list(array.type):
         return _with_nulls(array, _parts(array, _values(array.values), list))
     return array.to_pylist()
@@ -125,4 +140,8 @@ def _mapping(pairs: list[tuple]) -> dict:
 
 
 def _with_nulls(array: pa.Array, values: list) -> list:
-    return [value if valid else None for value, valid in zip(values, array.is_valid().to_pylist(), strict=True)] if array.null_count else values
+    return (
+        [value if valid else None for value, valid in zip(values, array.is_valid().to_pylist(), strict=True)]
+        if array.null_count
+        else values
+    )

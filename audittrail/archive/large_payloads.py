@@ -1,7 +1,7 @@
 """Events and messages too large for Kafka: kept in object storage under the hash of their content, and referred to.
 
-An object lies at ``payloads/<first 2 hexadecimal digits>/<all 64>`` of its SHA-256, is written once, and lives as long as the archive.
-What botocore raises when the store is away passes through every function here.
+An object lies at ``payloads/<first 2 hexadecimal digits>/<all 64>`` of its SHA-256, is written once, and lives as long
+as the archive. What botocore raises when the store is away passes through every function here.
 """
 
 from collections.abc import Callable
@@ -56,7 +56,9 @@ def get(reference: dict) -> bytes:
 
 
 def shrink(event: dict, encode: Callable[[dict], bytes]) -> bytes:
-    """The event encoded; above conf.event_limit() bytes its encoding goes to object storage, and a reference to it is encoded instead."""
+    """The event encoded; above conf.event_limit() bytes its encoding goes to object storage, and a reference to it is
+    encoded instead.
+    """
     data = encode(event)
     if len(data) <= conf.event_limit():
         return data

@@ -1,4 +1,6 @@
-"""Manifests: a sealed day has one, which lists the day's objects, their SHA-256 and counts, and the offsets they hold."""
+"""Manifests: a sealed day has one, which lists the day's objects, their SHA-256 and counts, and the offsets they
+hold.
+"""
 
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -11,7 +13,9 @@ from audittrail.archive.format import FORMAT
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Offsets of one topic's partition in a sealed object: from the end of the day before (`start`) to `end`, excluded."""
+    """Offsets of one topic's partition in a sealed object: from the end of the day before (`start`) to `end`,
+    excluded.
+    """
 
     topic_id: str
     partition: int
@@ -58,7 +62,9 @@ def load(day: date) -> Manifest:
     """Raises FileNotFoundError for a day that is not sealed, DamagedManifest, ArchiveUnavailable."""
     try:
         raw = orjson.loads(objects.read(object_names.manifest(day)).content)
-        sealed = tuple(Sealed(**item | {"ranges": tuple(Range(**part) for part in item["ranges"])}) for item in raw["objects"])
+        sealed = tuple(
+            Sealed(**item | {"ranges": tuple(Range(**part) for part in item["ranges"])}) for item in raw["objects"]
+        )
         return Manifest(**raw | {"objects": sealed})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedManifest(f"{object_names.manifest(day)} is not a manifest of {FORMAT}: {error}") from error
@@ -74,5 +80,7 @@ def ends(topic_id: str, partitions: set[int]) -> dict[int, int]:
         if partitions <= found.keys():
             break
         ranges = (part for sealed in load(day).objects for part in sealed.ranges)
-        found = {part.partition: part.end for part in ranges if part.topic_id == topic_id and part.partition in partitions} | found
+        found = {
+            part.partition: part.end for part in ranges if part.topic_id == topic_id and part.partition in partitions
+        } | found
     return found

@@ -1,4 +1,6 @@
-"""Names of the archive's objects. A name says what must not exist twice: the first offset of a partition's next object, a sealed day."""
+"""Names of the archive's objects. A name says what must not exist twice: the first offset of a partition's next object,
+a sealed day.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +14,9 @@ TAIL, EVENTS, MANIFESTS = "tail/", "events/", "manifests/"
 RESTORED = "restored-"
 """Begins the ids of topics that never were: their objects hold events restored after a loss."""
 
-_TAIL = re.compile(r"tail/topic=(?P<topic_id>[\w-]+)/date=(?P<day>\d{4}-\d\d-\d\d)/p(?P<partition>\d{2,})-(?P<first>\d{20})\.parquet")
+_TAIL = re.compile(
+    r"tail/topic=(?P<topic_id>[\w-]+)/date=(?P<day>\d{4}-\d\d-\d\d)/p(?P<partition>\d{2,})-(?P<first>\d{20})\.parquet"
+)
 _SEALED = re.compile(r"events/date=(?P<day>\d{4}-\d\d-\d\d)/p(?P<partition>\d{2,})\.parquet")
 _MANIFEST = re.compile(r"manifests/(?P<day>\d{4}-\d\d-\d\d)\.json")
 
@@ -77,7 +81,9 @@ def manifest_day(name: str) -> date:
 
 
 def known(parse: Callable[[str], T], listed: Iterable[str]) -> Iterator[T]:
-    """What `parse` reads out of names, foreign ones left out: an object put there by others must not stop the archive."""
+    """What `parse` reads out of names, foreign ones left out: an object put there by others must not stop the
+    archive.
+    """
     for name in listed:
         try:
             yield parse(name)

@@ -1,4 +1,6 @@
-"""Object storage of the archive and of large payloads: django-storages' S3, and objects that are created once and never replaced."""
+"""Object storage of the archive and of large payloads: django-storages' S3, and objects that are created once and never
+replaced.
+"""
 
 import time
 
@@ -23,8 +25,8 @@ _CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)
 class ArchiveStorage(S3Storage):
     """The archive's bucket, as the settings name it (audittrail.conf).
 
-    Beside Django's storage API, which cannot create conditionally. What botocore raises when the store is away passes through:
-    BotoCoreError, or ClientError with a status of 429 or 5xx.
+    Beside Django's storage API, which cannot create conditionally. What botocore raises when the store is away passes
+    through: BotoCoreError, or ClientError with a status of 429 or 5xx.
     """
 
     def get_default_settings(self) -> dict:
@@ -52,7 +54,9 @@ class ArchiveStorage(S3Storage):
         """
         for pause in (*_CONFLICT_PAUSES, None):
             try:
-                self.client.put_object(Bucket=self.bucket_name, Key=name, Body=data, Metadata=metadata or {}, IfNoneMatch="*")
+                self.client.put_object(
+                    Bucket=self.bucket_name, Key=name, Body=data, Metadata=metadata or {}, IfNoneMatch="*"
+                )
                 return True
             except ClientError as error:
                 if _status(error) == 412:
@@ -72,7 +76,9 @@ class ArchiveStorage(S3Storage):
 
     @cached_property
     def client(self):
-        """boto3's client, shared by all threads, as it may be: each thread's own connection would take 0.4 s of CPU to make."""
+        """boto3's client, shared by all threads, as it may be: each thread's own connection would take 0.4 s of CPU to
+        make.
+        """
         return self.connection.meta.client
 
     def _asked(self, question, name: str) -> dict:

@@ -36,13 +36,17 @@ def available() -> Iterator[None]:
         yield
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
-            raise ArchiveUnavailable(f"There is no bucket {conf.archive_bucket()} yet: the archive sink makes it when it starts.") from error
+            raise ArchiveUnavailable(
+                f"There is no bucket {conf.archive_bucket()} yet: the archive sink makes it when it starts."
+            ) from error
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status not in _NOT_NOW and status < 500:
             raise
         raise ArchiveUnavailable(f"The object store at {conf.s3_endpoint_url()} answers {status}.") from error
     except BotoCoreError as error:
-        raise ArchiveUnavailable(f"The object store at {conf.s3_endpoint_url()} does not answer ({type(error).__name__}).") from error
+        raise ArchiveUnavailable(
+            f"The object store at {conf.s3_endpoint_url()} does not answer ({type(error).__name__})."
+        ) from error
 
 
 def ensure_bucket() -> None:
@@ -58,7 +62,9 @@ def create_once(name: str, content: bytes, metadata: dict[str, str]) -> bool:
 
 
 def replace(name: str, content: bytes, metadata: dict[str, str]) -> None:
-    """Store an object, whatever stands under that name: for mending what is kept as evidence elsewhere. Raises ArchiveUnavailable."""
+    """Store an object, whatever stands under that name: for mending what is kept as evidence elsewhere. Raises
+    ArchiveUnavailable.
+    """
     with available():
         archive_storage.client.put_object(Bucket=archive_storage.bucket_name, Key=name, Body=content, Metadata=metadata)
 
@@ -86,7 +92,9 @@ def listed(prefix: str, after: str = "") -> list[str]:
 def folders(prefix: str) -> list[str]:
     """Prefixes one level below `prefix`, each ending in a slash, by name. Raises ArchiveUnavailable."""
     with available():
-        return [item["Prefix"] for page in _pages(Prefix=prefix, Delimiter="/") for item in page.get("CommonPrefixes", ())]
+        return [
+            item["Prefix"] for page in _pages(Prefix=prefix, Delimiter="/") for item in page.get("CommonPrefixes", ())
+        ]
 
 
 def delete(name: str) -> None:
@@ -96,7 +104,9 @@ def delete(name: str) -> None:
 
 
 def _pages(**selection) -> Iterator[dict]:
-    return archive_storage.client.get_paginator("list_objects_v2").paginate(Bucket=archive_storage.bucket_name, **selection)
+    return archive_storage.client.get_paginator("list_objects_v2").paginate(
+        Bucket=archive_storage.bucket_name, **selection
+    )
 
 
 @contextmanager

@@ -57,7 +57,8 @@ def events(since: date | None = None) -> Iterator[dict]:
 
 
 def check(seen: Callable[[str, bytes], None] = lambda name, content: None) -> Iterator[Finding]:
-    """What is wrong with the archive's objects; nothing if all is well. Reads every object that counts, and hands its name and content to `seen`.
+    """What is wrong with the archive's objects; nothing if all is well. Reads every object that counts, and hands its
+    name and content to `seen`.
 
     A cut at the very end of a partition does not show here (nothing follows it): the sequences of the articles show it.
     Raises ArchiveUnavailable.
@@ -114,7 +115,9 @@ def _check_sealed(listed: list[tuple[date, manifests.Sealed]], seen: Callable[[s
 
 
 def _added(sealed: dict[date, manifests.Manifest]) -> Iterator[Finding]:
-    """Sealed objects that no manifest lists; those of a day without a manifest are of a sealer that has not finished."""
+    """Sealed objects that no manifest lists; those of a day without a manifest are of a sealer that has not
+    finished.
+    """
     listed = {item.name for manifest in sealed.values() for item in manifest.objects}
     for name in objects.listed(object_names.EVENTS):
         try:

@@ -1,8 +1,9 @@
-"""Mending the archive: lost events in objects of their own, changed objects rebuilt, gaps closed.  Evidence is never overwritten.
+"""Mending the archive: lost events in objects of their own, changed objects rebuilt, gaps closed.  Evidence is never
+overwritten.
 
-An object of restored events is a topic of its own, `restored-<digest of its events>`, with offsets from 0: readers and sealing treat
-it like any other, and the same events restored twice, by whoever, have the same name.  What is to be replaced is copied to
-`evidence/` first.
+An object of restored events is a topic of its own, `restored-<digest of its events>`, with offsets from 0: readers and
+sealing treat it like any other, and the same events restored twice, by whoever, have the same name.  What is to be
+replaced is copied to `evidence/` first.
 """
 
 import hashlib
@@ -38,12 +39,17 @@ class Gap(NamedTuple):
 
 
 def write(events: Sequence[dict]) -> None:
-    """Store events that the archive lacks; best in an order that a repetition would have too. Raises ArchiveUnavailable."""
+    """Store events that the archive lacks; best in an order that a repetition would have too. Raises
+    ArchiveUnavailable.
+    """
     for start in range(0, len(events), EVENTS_AN_OBJECT):
         some = events[start : start + EVENTS_AN_OBJECT]
         digest = hashlib.sha256(b"".join(event["hash"] for event in some)).hexdigest()
         topic_id, now = object_names.RESTORED + digest[:32], datetime.now(UTC)
-        rows = [event | {"topic_id": topic_id, "partition": 0, "offset": offset, "appended_at": now} for offset, event in enumerate(some)]
+        rows = [
+            event | {"topic_id": topic_id, "partition": 0, "offset": offset, "appended_at": now}
+            for offset, event in enumerate(some)
+        ]
         writer.append(topic_id, 0, rows, None)
 
 
@@ -58,7 +64,8 @@ def rows(name: str) -> list[dict]:
 def rebuild(name: str, right: Callable[[dict], dict | None]) -> bool:
     """Put an object right; whether it is now byte for byte what was written.
 
-    `right`: the captured event for a row, None where there is none: then the row is left out.  Raises CannotMend, ArchiveUnavailable.
+    `right`: the captured event for a row, None where there is none: then the row is left out.  Raises CannotMend,
+    ArchiveUnavailable.
     """
     if name.startswith(object_names.EVENTS):
         _rebuild_sealed(name, right)
@@ -67,7 +74,9 @@ def rebuild(name: str, right: Callable[[dict], dict | None]) -> bool:
 
 
 def _mended(name: str, right: Callable[[dict], dict | None]) -> list[dict]:
-    return [event | {column: row[column] for column in _ORIGIN} for row in rows(name) if (event := right(row)) is not None]
+    return [
+        event | {column: row[column] for column in _ORIGIN} for row in rows(name) if (event := right(row)) is not None
+    ]
 
 
 def _rebuild_tail(name: str, right: Callable[[dict], dict | None]) -> bool:
@@ -82,7 +91,9 @@ def _rebuild_tail(name: str, right: Callable[[dict], dict | None]) -> bool:
     digest = hashlib.sha256(content).hexdigest()
     exact = digest == stored.metadata.get("sha256")
     said = stored.metadata | {"sha256": digest, "events": str(len(events))}
-    _replace(name, stored, content, said if exact else said | {"mended": datetime.now(UTC).isoformat(timespec="seconds")})
+    _replace(
+        name, stored, content, said if exact else said | {"mended": datetime.now(UTC).isoformat(timespec="seconds")}
+    )
     return exact
 
 
@@ -94,7 +105,9 @@ def _rebuild_sealed(name: str, right: Callable[[dict], dict | None]) -> None:
     for content in (_from_tails(name, day), format.to_parquet(read_again)):
         if content is not None and hashlib.sha256(content).hexdigest() == wanted:
             return _put_back(name, content, {"sha256": wanted})
-    raise CannotMend(f"{name} cannot be rebuilt as the manifest of {day} lists it. Put it back from a backup of the bucket.")
+    raise CannotMend(
+        f"{name} cannot be rebuilt as the manifest of {day} lists it. Put it back from a backup of the bucket."
+    )
 
 
 def _from_tails(name: str, day: date) -> bytes | None:
@@ -114,7 +127,9 @@ def _put_back(name: str, content: bytes, metadata: dict[str, str]) -> None:
 
 def _replace(name: str, stored: objects.Stored, content: bytes, metadata: dict[str, str]) -> None:
     """Only once what stands there is kept, under a name of its content."""
-    objects.create_once(f"{EVIDENCE}{name}-{hashlib.sha256(stored.content).hexdigest()}", stored.content, stored.metadata)
+    objects.create_once(
+        f"{EVIDENCE}{name}-{hashlib.sha256(stored.content).hexdigest()}", stored.content, stored.metadata
+    )
     objects.replace(name, content, metadata)
 
 
@@ -125,7 +140,11 @@ def gaps() -> list[Gap]:
         by_partition[part.topic_id, part.partition].append((part.start, part.end, day))
     found = []
     for (topic_id, partition), parts in sorted(by_partition.items()):
-        found += [Gap(topic_id, partition, before[1], after[0], after[2]) for before, after in pairwise(sorted(parts)) if before[1] < after[0]]
+        found += [
+            Gap(topic_id, partition, before[1], after[0], after[2])
+            for before, after in pairwise(sorted(parts))
+            if before[1] < after[0]
+        ]
     return found
 
 
@@ -147,7 +166,9 @@ def close(gap: Gap) -> None:
     # In the day of what follows: a writer looks for the end of a partition in its newest day.
     name = object_names.Tail(gap.topic_id, gap.partition, gap.start, gap.day).name
     if gap.day in manifests.days():
-        raise CannotMend(f"{gap.day} is sealed: the gap of offsets {gap.start} to {gap.end - 1} stays in its manifest. Its events are restored elsewhere.")
+        raise CannotMend(
+            f"{gap.day} is sealed: the gap of offsets {gap.start} to {gap.end - 1} stays in its manifest. Its events are restored elsewhere."
+        )
     content = format.to_parquet(format.table([]))
     said = {"start": str(gap.start), "end": str(gap.end), "events": "0", "sha256": hashlib.sha256(content).hexdigest()}
     objects.create_once(name, content, said | {"mended": datetime.now(UTC).isoformat(timespec="seconds")})

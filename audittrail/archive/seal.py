@@ -1,7 +1,8 @@
-"""Sealing a day: its many tail objects become one sorted object for each partition, then a manifest says that this is the day.
+"""Sealing a day: its many tail objects become one sorted object for each partition, then a manifest says that this is
+the day.
 
-Whether every partition has passed the day is for the caller to know. Any number of sealers may race, freeze or die: objects and
-manifest are created once, and a sealed object found in place is used only if it holds the same events.
+Whether every partition has passed the day is for the caller to know. Any number of sealers may race, freeze or die:
+objects and manifest are created once, and a sealed object found in place is used only if it holds the same events.
 """
 
 import hashlib
@@ -34,8 +35,13 @@ def seal(day: date) -> Manifest:
     Raises DamagedArchive if objects overlap, are incomplete or differ from what is sealed already; ArchiveUnavailable.
     """
     by_partition = sorted(tails(day), key=lambda tail: (tail.partition, tail))
-    sealed = tuple(_seal_partition(day, number, list(some)) for number, some in groupby(by_partition, key=lambda tail: tail.partition))
-    manifest = Manifest(str(day), datetime.now(UTC).isoformat(timespec="seconds"), sum(item.events for item in sealed), sealed)
+    sealed = tuple(
+        _seal_partition(day, number, list(some))
+        for number, some in groupby(by_partition, key=lambda tail: tail.partition)
+    )
+    manifest = Manifest(
+        str(day), datetime.now(UTC).isoformat(timespec="seconds"), sum(item.events for item in sealed), sealed
+    )
     if objects.create_once(object_names.manifest(day), manifest.to_json(), {}):
         return manifest
     return manifests.load(day)
@@ -105,7 +111,11 @@ def superfluous_tails(before: date) -> list[str]:
     sealed = {day for day in manifests.days() if day < before}
     for day in sorted(sealed):
         _check(manifests.load(day))
-    return [tail.name for tail in object_names.known(object_names.tail, objects.listed(object_names.TAIL)) if tail.day in sealed]
+    return [
+        tail.name
+        for tail in object_names.known(object_names.tail, objects.listed(object_names.TAIL))
+        if tail.day in sealed
+    ]
 
 
 def _check(manifest: Manifest) -> None:

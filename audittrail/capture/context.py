@@ -78,7 +78,8 @@ def context(
     using: str = DEFAULT_DB_ALIAS,
     **origin: str | None,
 ) -> Iterator[Context]:
-    """Everything changed inside belongs to this actor and origin; what is not given is taken from the context around it.
+    """Everything changed inside belongs to this actor and origin; what is not given is taken from the context around
+    it.
 
     Opens a transaction (a savepoint, within one): outside of transactions there is nothing to stamp.
     origin: request_id, correlation_id, ip, user_agent, channel, traceparent.  Raises TypeError for any other name.

@@ -52,7 +52,9 @@ TEXTS = "TABLE (object_pk text, texts text[])"
 
 
 def state_functions(tracked: Tracked, connection) -> str:
-    """`audit_state_KIND(pks)`: one row for each live article, as the fold compares it; `audit_texts_KIND(pks)`: its long texts."""
+    """`audit_state_KIND(pks)`: one row for each live article, as the fold compares it; `audit_texts_KIND(pks)`: its
+    long texts.
+    """
     meta = tracked.model._meta
     pk = quoted(meta.pk.column)
     joins = [_relation_join(relation, pk) for relation in tracked.relations]
@@ -113,7 +115,8 @@ def dispatch_functions() -> str:
 
 def _dispatch(function: str, returns: str) -> str:
     branches = "\n  ".join(
-        f"IF kind = {literal(t.kind)} THEN RETURN QUERY SELECT * FROM {function}_{identifier(t.kind)}(pks); RETURN; END IF;" for t in all_tracked()
+        f"IF kind = {literal(t.kind)} THEN RETURN QUERY SELECT * FROM {function}_{identifier(t.kind)}(pks); RETURN; END IF;"
+        for t in all_tracked()
     )
     return f"""
 CREATE OR REPLACE FUNCTION {function}(kind text, pks text[]) RETURNS {returns} LANGUAGE plpgsql STABLE AS $$
@@ -158,8 +161,12 @@ def article_triggers(tracked: Tracked, schema: str) -> str:
     all_texts = array(literal(name) for name, _ in texts)
     old_texts = array(f"OLD.{column}::text" for _, column in texts)
     old = scalars(tracked, "OLD")
-    changed_texts = array(f"CASE WHEN OLD.{column} IS DISTINCT FROM NEW.{column} THEN {literal(name)} END" for name, column in texts)
-    differs = " OR ".join(f"OLD.{c} IS DISTINCT FROM NEW.{c}" for c in (quoted(meta.get_field(n).column) for n in tracked.fields))
+    changed_texts = array(
+        f"CASE WHEN OLD.{column} IS DISTINCT FROM NEW.{column} THEN {literal(name)} END" for name, column in texts
+    )
+    differs = " OR ".join(
+        f"OLD.{c} IS DISTINCT FROM NEW.{c}" for c in (quoted(meta.get_field(n).column) for n in tracked.fields)
+    )
     body = f"""
   IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND OLD.{pk} IS DISTINCT FROM NEW.{pk}) THEN
     PERFORM audit_touch({kind}, NEW.{pk}::text, '{{}}', true, '{{}}', '{{}}', '{{}}');
@@ -199,7 +206,9 @@ def relation_triggers(tracked: Tracked, relation: RelationTable, schema: str) ->
 
 
 def actor_triggers(actor: TrackedActor, schema: str) -> str:
-    """Appends a version of an author when what events tell of authors changes; the first one for those already there."""
+    """Appends a version of an author when what events tell of authors changes; the first one for those already
+    there.
+    """
     meta = actor.model._meta
     function, pk = f"audit_actor_{identifier(actor.kind)}", quoted(meta.pk.column)
     fields = [meta.get_field(name) if name else None for name in (actor.name, actor.byline, actor.role, actor.desk)]

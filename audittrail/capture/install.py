@@ -75,8 +75,12 @@ def _fingerprint(sql: str) -> str:
 
 
 def _remove(cursor) -> None:
-    """All functions of capture and, with them, its triggers: those of models tracked no more, and those whose shape changed."""
-    cursor.execute("SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'audit\\_%'")
+    """All functions of capture and, with them, its triggers: those of models tracked no more, and those whose shape
+    changed.
+    """
+    cursor.execute(
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'audit\\_%'"
+    )
     for (function,) in cursor.fetchall():
         cursor.execute(f"DROP FUNCTION IF EXISTS {function} CASCADE")
 

@@ -54,7 +54,9 @@ def actor_of(user) -> Actor:
 
 
 def client_ip(peer: str, forwarded_for: str) -> str | None:
-    """The address nearest to the client that can be believed: hops are read from the right while they are trusted proxies."""
+    """The address nearest to the client that can be believed: hops are read from the right while they are trusted
+    proxies.
+    """
     address = _address(peer)
     for hop in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
         if address is None or not any(address in network for network in _trusted_networks()):

@@ -8,9 +8,11 @@ _HEADER = "audit_context"
 
 
 class AuditedTask(Task):
-    """`@shared_task(base=AuditedTask)`: the task's changes belong to the actor and request that sent it, through channel `task`.
+    """`@shared_task(base=AuditedTask)`: the task's changes belong to the actor and request that sent it, through
+    channel `task`.
 
-    Sent by nobody in particular (by beat, from a shell), it acts as the service of its own name.  It runs in one transaction.
+    Sent by nobody in particular (by beat, from a shell), it acts as the service of its own name.  It runs in one
+    transaction.
     """
 
     abstract = True

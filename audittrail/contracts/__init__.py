@@ -1,7 +1,7 @@
 """The contracts: what an event on each topic looks like, as files, every version kept.
 
-A contract is named by the base name of its topic (without prefix); its versions count from 1. Version N of contract C is the
-file ``C.vN.avsc`` (Avro) or ``C.vN.json`` (JSON Schema, draft-07) beside this module.
+A contract is named by the base name of its topic (without prefix); its versions count from 1. Version N of contract C
+is the file ``C.vN.avsc`` (Avro) or ``C.vN.json`` (JSON Schema, draft-07) beside this module.
 """
 
 import json
@@ -69,13 +69,17 @@ def text(contract: str, version: int) -> str:
 
 @cache
 def schema(contract: str, version: int) -> dict:
-    """The schema: parsed by fastavro for Avro, a plain dict for JSON Schema. Not to be changed. Raises UnknownContract."""
+    """The schema: parsed by fastavro for Avro, a plain dict for JSON Schema. Not to be changed. Raises
+    UnknownContract.
+    """
     document = json.loads(text(contract, version))
     return fastavro.parse_schema(document) if schema_type(contract) == "AVRO" else document
 
 
 def differences(contract: str, version: int) -> list[str]:
-    """Where a version differs from the one before it, each as a path in the schema; none for the first. Raises UnknownContract."""
+    """Where a version differs from the one before it, each as a path in the schema; none for the first. Raises
+    UnknownContract.
+    """
     if version == versions(contract)[0]:
         return []
     return sorted(_differences(json.loads(text(contract, version - 1)), json.loads(text(contract, version)), ""))

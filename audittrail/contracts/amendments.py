@@ -1,7 +1,8 @@
-"""Amendments: values of an event that violate the contract, changed before publication, each marked with what was wrong.
+"""Amendments: values of an event that violate the contract, changed before publication, each marked with what was
+wrong.
 
-An amendment is {"field": path, "value": JSON, "reason": text}; a path is for example ``title`` or ``changes[0].after``. Who, what, when it
-was captured, and the hashes, are what the event is: these cannot be amended.
+An amendment is {"field": path, "value": JSON, "reason": text}; a path is for example ``title`` or ``changes[0].after``.
+Who, what, when it was captured, and the hashes, are what the event is: these cannot be amended.
 """
 
 import copy
@@ -33,7 +34,9 @@ def amended(event: dict, amendments: list[dict]) -> dict:
 
 
 def proposed(event: dict, violation_of: Callable[[dict], InvalidEvent | None]) -> list[dict]:
-    """Amendments that make the event valid, as far as it is known how; ``violation_of`` gives an event's first violation, or None."""
+    """Amendments that make the event valid, as far as it is known how; ``violation_of`` gives an event's first
+    violation, or None.
+    """
     found: list[dict] = []
     while len(found) < _MOST and (violation := violation_of(amended(event, found))):
         remedy = next((remedy for field, remedy in _REMEDIES if re.fullmatch(field, violation.field)), None)

@@ -1,8 +1,8 @@
 """Events to bytes and back: Confluent's wire format (0x00, 4-byte big-endian schema id, Avro body).
 
-Schema ids come from the caller: nothing here talks to a registry. In a decoded event ``event_id`` is a uuid.UUID, times are
-aware datetimes in UTC to the microsecond (as the database gives and takes them; integers and text instead would save 3 of
-17 µs an event), hashes are bytes.
+Schema ids come from the caller: nothing here talks to a registry. In a decoded event ``event_id`` is a uuid.UUID, times
+are aware datetimes in UTC to the microsecond (as the database gives and takes them; integers and text instead would
+save 3 of 17 µs an event), hashes are bytes.
 """
 
 import io
@@ -26,7 +26,8 @@ _MAGIC = 0
 class UndecodableEvent(ValueError):
     """Bytes that are not an event: ``reason`` is a short code, ``detail`` says it in words.
 
-    Reasons: truncated, wrong_magic_byte, unknown_schema_id, wrong_schema, malformed, invalid_utf8, too_deep, trailing_bytes.
+    Reasons: truncated, wrong_magic_byte, unknown_schema_id, wrong_schema, malformed, invalid_utf8, too_deep,
+    trailing_bytes.
     """
 
     def __init__(self, reason: str, detail: str):
@@ -65,7 +66,9 @@ class Codec:
         self._writers: dict[int, _Writer] = {}
 
     def encode(self, event: dict) -> bytes:
-        """Framed bytes of an event; fields with a default may be left out. Raises InvalidEvent naming the field that does not fit."""
+        """Framed bytes of an event; fields with a default may be left out. Raises InvalidEvent naming the field that
+        does not fit.
+        """
         body = io.BytesIO(self._frame)
         body.seek(_FRAME.size)
         try:
@@ -77,8 +80,9 @@ class Codec:
     def decode(self, data: bytes, schema_of_id: SchemaOfId) -> dict:
         """The event in framed bytes, in this codec's version.
 
-        ``schema_of_id`` gives the schema registered under an id, and is asked once for each; it raises LookupError for an id that
-        does not exist, and whatever it likes, which passes through, when it cannot tell. Raises UndecodableEvent for anything else.
+        ``schema_of_id`` gives the schema registered under an id, and is asked once for each; it raises LookupError for
+        an id that does not exist, and whatever it likes, which passes through, when it cannot tell. Raises
+        UndecodableEvent for anything else.
         """
         identifier = schema_id(data)
         writer = self._writers.get(identifier) or self._admit(identifier, schema_of_id)
@@ -92,12 +96,18 @@ class Codec:
             found = schema_of_id(identifier)
         except LookupError as error:
             raise UndecodableEvent("unknown_schema_id", f"no schema has id {identifier}") from error
-        if not isinstance(found, dict) or found.get("type") != "record" or _full_name(found) != _full_name(self._schema):
+        if (
+            not isinstance(found, dict)
+            or found.get("type") != "record"
+            or _full_name(found) != _full_name(self._schema)
+        ):
             raise UndecodableEvent("wrong_schema", f"schema id {identifier} is not one of {self.contract}")
         schema = fastavro.parse_schema(found)
         if _is_recursive(schema, ()):
             # fastavro recurses in C: a message nested deep enough would end the process.
-            raise UndecodableEvent("too_deep", f"schema id {identifier} contains itself, so its messages may be nested without end")
+            raise UndecodableEvent(
+                "too_deep", f"schema id {identifier} contains itself, so its messages may be nested without end"
+            )
         writer = self._writers[identifier] = _Writer(schema, found.get("x-contract-version"), schema != self._schema)
         return writer
 
@@ -119,7 +129,11 @@ class Codec:
         except fastavro.validation.ValidationError as violation:
             # Of a union's branches each complains: the one that got furthest saw what was meant.
             furthest = max(violation.errors, key=lambda found: len(found.field))
-            return InvalidEvent(_dotted(furthest.field), f"is {reprlib.repr(furthest.datum)}", f"use a value of type {_type_name(furthest.schema)}")
+            return InvalidEvent(
+                _dotted(furthest.field),
+                f"is {reprlib.repr(furthest.datum)}",
+                f"use a value of type {_type_name(furthest.schema)}",
+            )
         except Exception:
             # The validator may trip over the same value: then the writer's words have to do.
             pass
@@ -163,7 +177,7 @@ def _shortened(error: Any) -> str:
 
 def _undecodable(error: Exception, at_end: bool) -> UndecodableEvent:
     # fastavro meets the end with an IndexError where it expects the number of a union's branch.
-    if isinstance(error, EOFError) or at_end and isinstance(error, IndexError):
+    if isinstance(error, EOFError) or (at_end and isinstance(error, IndexError)):
         return UndecodableEvent("truncated", "the event ends before its last field")
     if isinstance(error, UnicodeDecodeError):
         return UndecodableEvent("invalid_utf8", str(error))

@@ -1,8 +1,9 @@
-"""Whether every kept version of an Avro contract can be read by every other: offline, by Apache Avro's own rules and three more.
+"""Whether every kept version of an Avro contract can be read by every other: offline, by Apache Avro's own rules and
+three more.
 
-The registry enforces one direction (BACKWARD_TRANSITIVE). Both are demanded here, so that producers and consumers may be
-upgraded in any order. Also refused is what Avro lets pass though data would be misread: see STRICTER. JSON Schema contracts are
-checked by the registry only.
+The registry enforces one direction (BACKWARD_TRANSITIVE). Both are demanded here, so that producers and consumers may
+be upgraded in any order. Also refused is what Avro lets pass though data would be misread: see STRICTER. JSON Schema
+contracts are checked by the registry only.
 """
 
 import json
@@ -26,7 +27,9 @@ STRICTER = {
 
 
 class Incompatibility(NamedTuple):
-    """Why data of one schema cannot be read by another: the field (dotted path; "" for the record itself), Avro's rule, the detail."""
+    """Why data of one schema cannot be read by another: the field (dotted path; "" for the record itself), Avro's rule,
+    the detail.
+    """
 
     field: str
     rule: str
@@ -93,7 +96,9 @@ def _compare_field(field, writer: RecordSchema, path: str) -> list[Incompatibili
         return _compare_types(field.type, written.type, name)
     if field.has_default:
         return []
-    return [Incompatibility(name, "reader_field_missing_default_value", "new or renamed, without a default or an alias")]
+    return [
+        Incompatibility(name, "reader_field_missing_default_value", "new or renamed, without a default or an alias")
+    ]
 
 
 def _compare_types(reader: Schema, writer: Schema, path: str) -> list[Incompatibility]:
@@ -114,7 +119,9 @@ def _full_name(reader: Schema, writer: Schema) -> list[Incompatibility]:
 def _misread(reader: Schema, writer: Schema, path: str, within: tuple[str, ...] = ()) -> Iterator[Incompatibility]:
     """What Avro reads without complaint, and wrongly, in each pair of types that meet."""
     for read, written in product(_branches(reader), _branches(writer)):
-        if (read.type, written.type) == ("string", "bytes") and not any(branch.type == "bytes" for branch in _branches(reader)):
+        if (read.type, written.type) == ("string", "bytes") and not any(
+            branch.type == "bytes" for branch in _branches(reader)
+        ):
             yield Incompatibility(path, "bytes_read_as_string", "not every sequence of bytes is UTF-8")
         if read.type != written.type or getattr(read, "name", "") != getattr(written, "name", ""):
             continue
@@ -132,7 +139,9 @@ def _misread_within(reader: Schema, writer: Schema, path: str, within: tuple[str
     elif reader.fullname not in within:
         for field in reader.fields:
             if written := lookup_writer_field(writer, field):
-                yield from _misread(field.type, written.type, f"{path}.{field.name}" if path else field.name, (*within, reader.fullname))
+                yield from _misread(
+                    field.type, written.type, f"{path}.{field.name}" if path else field.name, (*within, reader.fullname)
+                )
 
 
 def _branches(schema: Schema) -> list[Schema]:

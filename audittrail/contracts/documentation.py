@@ -14,7 +14,9 @@ _LONGEST_EXAMPLE = 60
 
 
 class Field(NamedTuple):
-    """A field of a contract: its dotted path ([] an item of a list, {} a value of a map), type in words, default as JSON ("" for none)."""
+    """A field of a contract: its dotted path ([] an item of a list, {} a value of a map), type in words, default as
+    JSON ("" for none).
+    """
 
     path: str
     type: str
@@ -23,11 +25,15 @@ class Field(NamedTuple):
 
 
 def page(contract: str) -> str:
-    """A contract's latest version in Markdown: every field with meaning and example, then whole examples. Raises UnknownContract."""
+    """A contract's latest version in Markdown: every field with meaning and example, then whole examples. Raises
+    UnknownContract.
+    """
     version = contracts.latest(contract)
     schema = json.loads(contracts.text(contract, version))
     rows = "\n".join(_row(field, examples(contract)) for field in fields(contract))
-    shown = "\n\n".join(f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```" for example in examples(contract))
+    shown = "\n\n".join(
+        f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```" for example in examples(contract)
+    )
     return (
         f"# {contract}, version {version}\n\n"
         f"<!-- Made by manage.py document_contracts from audittrail/contracts: change those files, then run it. -->\n\n"
@@ -54,7 +60,9 @@ def fields(contract: str) -> list[Field]:
 
 @cache
 def examples(contract: str) -> list[dict]:
-    """Whole examples, as JSON. Those of raw events are those of enriched ones without the enrichment. Raises UnknownContract."""
+    """Whole examples, as JSON. Those of raw events are those of enriched ones without the enrichment. Raises
+    UnknownContract.
+    """
     kept = json.loads((_EXAMPLES / f"{contracts.ENRICHED if contract == contracts.RAW else contract}.json").read_text())
     if contract != contracts.RAW:
         return kept
@@ -63,7 +71,15 @@ def examples(contract: str) -> list[dict]:
 
 
 def _row(field: Field, shown: list[dict]) -> str:
-    example = next((json.dumps(value, ensure_ascii=False) for event in shown for value in _values(event, field.path) if value not in (None, [], {})), "")
+    example = next(
+        (
+            json.dumps(value, ensure_ascii=False)
+            for event in shown
+            for value in _values(event, field.path)
+            if value not in (None, [], {})
+        ),
+        "",
+    )
     if len(example) > _LONGEST_EXAMPLE:
         example = "see below"
     return f"| `{field.path}` | {field.type} | {_code(field.default)} | {field.meaning} | {_code(example) if example != 'see below' else example} |"
@@ -121,6 +137,12 @@ def _json_fields(schema: dict, path: str) -> Iterator[Field]:
     for name, part in schema.get("properties", {}).items():
         where = f"{path}.{name}" if path else name
         types = part["type"] if isinstance(part["type"], list) else [part["type"]]
-        default = json.dumps(part["default"]) if "default" in part else "" if name in schema.get("required", ()) else "may be left out"
+        default = (
+            json.dumps(part["default"])
+            if "default" in part
+            else ""
+            if name in schema.get("required", ())
+            else "may be left out"
+        )
         yield Field(where, " or ".join(types), default, part["description"])
         yield from _json_fields(part, where)

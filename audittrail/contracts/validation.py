@@ -23,8 +23,8 @@ class InvalidEvent(ValueError):
 def validate(event: dict) -> None:
     """Check an event (raw or enriched, as the codec takes and gives it) against the semantic rules.
 
-    Types and presence of fields are the schema's matter: of an event that ``Codec.encode`` refuses, this may raise anything. Raises
-    InvalidEvent at the first violation.
+    Types and presence of fields are the schema's matter: of an event that ``Codec.encode`` refuses, this may raise
+    anything. Raises InvalidEvent at the first violation.
     """
     _check_identity(event)
     _check_times(event)
@@ -58,7 +58,9 @@ def _check_times(event: dict) -> None:
         if time.tzinfo is None:
             raise InvalidEvent(field, "has no time zone", "use an aware datetime, in UTC")
         if not EARLIEST <= time < LATEST:
-            raise InvalidEvent(field, f"{time.isoformat()} is out of range", f"use a time from {EARLIEST:%Y} to before {LATEST:%Y}")
+            raise InvalidEvent(
+                field, f"{time.isoformat()} is out of range", f"use a time from {EARLIEST:%Y} to before {LATEST:%Y}"
+            )
 
 
 def _check_lengths(event: dict) -> None:
@@ -98,7 +100,11 @@ def _check_edits(edits: Sequence[dict], path: str) -> None:
     end = 0
     for number, edit in enumerate(edits):
         if edit["position"] < end:
-            raise InvalidEvent(f"{path}[{number}].position", f"is {edit['position']}, before {end}", "order edits by position, without overlap")
+            raise InvalidEvent(
+                f"{path}[{number}].position",
+                f"is {edit['position']}, before {end}",
+                "order edits by position, without overlap",
+            )
         if edit["removed"] == edit["inserted"]:
             raise InvalidEvent(f"{path}[{number}]", "changes nothing", "leave it out")
         end = edit["position"] + len(edit["removed"])
@@ -106,6 +112,10 @@ def _check_edits(edits: Sequence[dict], path: str) -> None:
 
 def _check_shape(event: dict) -> None:
     if (event["sequence"] == 1) != (event["previous_hash"] == NO_PREVIOUS):
-        raise InvalidEvent("previous_hash", f"does not fit sequence {event['sequence']}", "32 zero bytes at sequence 1, and nowhere else")
+        raise InvalidEvent(
+            "previous_hash",
+            f"does not fit sequence {event['sequence']}",
+            "32 zero bytes at sequence 1, and nowhere else",
+        )
     if event["operation"] == "create" and event["payload"] is None and event["keyframe"] is None:
         raise InvalidEvent("keyframe", "is null at creation", "give the whole article")

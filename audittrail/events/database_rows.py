@@ -7,16 +7,34 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from audittrail.models import AuditEvent
 
-_SAME = (
-    "event_id article_id kind sequence operation title status occurred_at recorded_at "
-    "context changes labels keyframe amendments schema_version action words_added words_removed"
-).split()
+_SAME = [
+    "event_id",
+    "article_id",
+    "kind",
+    "sequence",
+    "operation",
+    "title",
+    "status",
+    "occurred_at",
+    "recorded_at",
+    "context",
+    "changes",
+    "labels",
+    "keyframe",
+    "amendments",
+    "schema_version",
+    "action",
+    "words_added",
+    "words_removed",
+]
 _BYTES = ("salt", "state_digest", "previous_hash", "hash")
 _PROFILE = ("name", "byline", "role", "desk")
 
 
 def event_of(row: AuditEvent) -> dict:
-    """The enriched event of a row; a payload is referred to, not resolved. An actor's snapshot is in its profile only."""
+    """The enriched event of a row; a payload is referred to, not resolved. An actor's snapshot is in its profile
+    only.
+    """
     profile = {name: getattr(row, f"actor_{name}") for name in _PROFILE}
     return {
         **{name: getattr(row, name) for name in _SAME},

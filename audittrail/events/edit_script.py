@@ -1,8 +1,8 @@
 """Reversible edit scripts: what turns one text into another, and back, in pieces a person can read.
 
-An edit script is a list of edits, ordered by position and without overlap. ``position`` counts code points from the start of the
-text *before*. Forward, ``removed`` is replaced by ``inserted``; backward is derived. Words, HTML tags and entities, and combining
-sequences stay whole.
+An edit script is a list of edits, ordered by position and without overlap. ``position`` counts code points from the
+start of the text *before*. Forward, ``removed`` is replaced by ``inserted``; backward is derived. Words, HTML tags and
+entities, and combining sequences stay whole.
 """
 
 import re
@@ -38,7 +38,8 @@ class _Span(NamedTuple):
     after_end: int
 
 
-# --- tokens -----------------------------------------------------------------------------------------------------------------
+# --- tokens
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def _character_class(belongs: Callable[[str], bool]) -> str:
@@ -48,7 +49,10 @@ def _character_class(belongs: Callable[[str], bool]) -> str:
 
 
 # Combining marks, emoji modifiers, variation selectors and joiners belong to the character before them.
-_MARKS = _character_class(lambda c: unicodedata.category(c) in ("Mn", "Mc", "Me")) + "\U0001f3fb-\U0001f3ff\U000e0020-\U000e01ef\u200c\u200d"
+_MARKS = (
+    _character_class(lambda c: unicodedata.category(c) in ("Mn", "Mc", "Me"))
+    + "\U0001f3fb-\U0001f3ff\U000e0020-\U000e01ef\u200c\u200d"
+)
 _MARK = f"[{_MARKS}]"
 _JOINING = re.compile(_MARK)
 # Scripts written without spaces: each character is a token of its own.
@@ -79,7 +83,9 @@ _LEAST_COMMON = 0.2
 
 
 def diff(before: str, after: str) -> list[Edit]:
-    """The edits that turn ``before`` into ``after``; empty for equal texts. Time and memory are bounded for texts of any size."""
+    """The edits that turn ``before`` into ``after``; empty for equal texts. Time and memory are bounded for texts of
+    any size.
+    """
     if before == after:
         return []
     spans = [_changed(before, after)]
@@ -95,9 +101,13 @@ def apply(before: str, edits: Iterable[Edit]) -> str:
     for number, (position, removed, inserted) in enumerate(edits):
         end = position + len(removed)
         if position < at:
-            raise EditScriptMismatch(f"edit {number} at {position} is out of order or overlaps the one before it, which ends at {at}")
+            raise EditScriptMismatch(
+                f"edit {number} at {position} is out of order or overlaps the one before it, which ends at {at}"
+            )
         if end > len(before) or before[position:end] != removed:
-            raise EditScriptMismatch(f"edit {number} removes {removed[:40]!r} at {position}, where the text has {before[position:end][:40]!r}")
+            raise EditScriptMismatch(
+                f"edit {number} removes {removed[:40]!r} at {position}, where the text has {before[position:end][:40]!r}"
+            )
         pieces += (before[at:position], inserted)
         at = end
     pieces.append(before[at:])
@@ -142,7 +152,8 @@ def _word_count(text: str) -> int:
     return sum(map(bool, _COUNTED.findall(text)))
 
 
-# --- where the texts differ ---------------------------------------------------------------------------------------------------
+# --- where the texts differ
+# ---------------------------------------------------------------------------------------------------
 
 
 def _changed(before: str, after: str) -> _Span:
@@ -171,7 +182,9 @@ def _token_at(text: str, position: int) -> tuple[int, int]:
 
 
 def _possible_starts(text: str, position: int) -> Iterator[tuple[int, int]]:
-    """Where a token around the position may start: tag, entity, word, combining sequence; and where to look no further."""
+    """Where a token around the position may start: tag, entity, word, combining sequence; and where to look no
+    further.
+    """
     low = max(0, position - _LOOK_AROUND)
     for opening, closing, reach in (("<", ">", low), ("&", ";", max(0, position - 40))):
         found = text.rfind(opening, reach, position)
@@ -232,7 +245,8 @@ def _trimmed(old: list[str], new: list[str], i: int, i_end: int, j: int, j_end: 
     return i, i_end, j, j_end
 
 
-# --- which tokens correspond ----------------------------------------------------------------------------------------------------
+# --- which tokens correspond
+# ----------------------------------------------------------------------------------------------------
 
 
 def _common(old: list[str], new: list[str]) -> list[tuple[int, int]]:
@@ -255,8 +269,12 @@ def _longest(left: list[int], right: list[int]) -> list[tuple[int, int]]:
 
 
 def _anchored(left: list[int], right: list[int]) -> list[tuple[int, int]]:
-    """For lists too long to align: the tokens that occur once on both sides (patience diff), and between them what can be aligned."""
-    once = {token for token, count in Counter(left).items() if count == 1} & {token for token, count in Counter(right).items() if count == 1}
+    """For lists too long to align: the tokens that occur once on both sides (patience diff), and between them what can
+    be aligned.
+    """
+    once = {token for token, count in Counter(left).items() if count == 1} & {
+        token for token, count in Counter(right).items() if count == 1
+    }
     place = {token: j for j, token in enumerate(right) if token in once}
     anchors = _increasing([(i, place[token]) for i, token in enumerate(left) if token in once])
     pairs, i, j = [], 0, 0
@@ -283,7 +301,8 @@ def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return run[::-1]
 
 
-# --- how it reads -------------------------------------------------------------------------------------------------------------------
+# --- how it reads
+# -------------------------------------------------------------------------------------------------------------------
 
 # What stands between two edits of one thought: punctuation or space, with one short word at most.
 _FARTHEST = 100
@@ -303,7 +322,9 @@ def _belong_together(before: str, one: _Span, two: _Span) -> bool:
     between = two.before - one.before_end
     if between > 8:
         return False
-    return between == 0 or between <= min(_size(one), _size(two)) and bool(_WEAK.fullmatch(before, one.before_end, two.before))
+    return between == 0 or (
+        between <= min(_size(one), _size(two)) and bool(_WEAK.fullmatch(before, one.before_end, two.before))
+    )
 
 
 def _size(span: _Span) -> int:
@@ -311,7 +332,9 @@ def _size(span: _Span) -> int:
 
 
 def _slid(before: str, after: str, spans: list[_Span]) -> list[_Span]:
-    """Pure insertions and removals moved, where the text around allows it, to begin and end at a line, sentence or word."""
+    """Pure insertions and removals moved, where the text around allows it, to begin and end at a line, sentence or
+    word.
+    """
     slid: list[_Span] = []
     for number, span in enumerate(spans):
         low = slid[-1].before_end + 1 if slid else 0
@@ -334,7 +357,10 @@ def _best_shift(text: str, start: int, end: int, lowest: int, highest: int) -> i
         right += 1
     if left == right:
         return 0
-    return max(range(left, right + 1), key=lambda shift: (_boundary(text, start + shift) + _boundary(text, end + shift), shift == 0))
+    return max(
+        range(left, right + 1),
+        key=lambda shift: (_boundary(text, start + shift) + _boundary(text, end + shift), shift == 0),
+    )
 
 
 def _boundary(text: str, position: int) -> int:

@@ -1,4 +1,6 @@
-"""Stored HTML made safe to show: articles are written by people and imported from elsewhere, and nothing in them is trusted."""
+"""Stored HTML made safe to show: articles are written by people and imported from elsewhere, and nothing in them is
+trusted.
+"""
 
 import html
 import re
@@ -7,8 +9,61 @@ import nh3
 from django.utils.safestring import SafeString, mark_safe
 
 _TAGS = frozenset(
-    "a abbr b blockquote br caption cite code col colgroup dd del dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i ins kbd li mark ol p "
-    "pre q s samp small span strong sub sup table tbody td tfoot th thead time tr u ul var".split()
+    [
+        "a",
+        "abbr",
+        "b",
+        "blockquote",
+        "br",
+        "caption",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "ins",
+        "kbd",
+        "li",
+        "mark",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "tr",
+        "u",
+        "ul",
+        "var",
+    ]
 )
 _ATTRIBUTES = {
     "a": {"href", "title"},
@@ -22,12 +77,22 @@ _LINKS = "noopener noreferrer nofollow"
 _SCHEMES = {"http", "https", "mailto"}
 _INVISIBLE = {"script", "style", "template", "noscript", "iframe", "object", "title"}
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
-_BLOCK = re.compile(r"</?(?:p|div|li|ul|ol|h[1-6]|br|tr|table|blockquote|pre|figure|figcaption|hr|dt|dd|section|article)\b[^<>]*>", re.IGNORECASE)
+_BLOCK = re.compile(
+    r"</?(?:p|div|li|ul|ol|h[1-6]|br|tr|table|blockquote|pre|figure|figcaption|hr|dt|dd|section|article)\b[^<>]*>",
+    re.IGNORECASE,
+)
 
 
 def safe_html(text: str) -> SafeString:
     """The text's harmless markup: no scripts, styles, forms, frames or anything fetched from elsewhere."""
-    cleaned = nh3.clean(text, tags=set(_TAGS), attributes=_ATTRIBUTES, url_schemes=_SCHEMES, clean_content_tags=_INVISIBLE, link_rel=_LINKS)
+    cleaned = nh3.clean(
+        text,
+        tags=set(_TAGS),
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        clean_content_tags=_INVISIBLE,
+        link_rel=_LINKS,
+    )
     return mark_safe(cleaned)  # noqa: S308 - it is what nh3 let through
 
 

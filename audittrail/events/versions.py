@@ -29,7 +29,9 @@ class ChangeMismatch(VersionError):
 
 @dataclass(frozen=True)
 class State:
-    """An article at one moment, as captured: scalars and texts by field, ids by relation, field → id → name as far as the events read tell."""
+    """An article at one moment, as captured: scalars and texts by field, ids by relation, field → id → name as far as
+    the events read tell.
+    """
 
     values: dict[str, str | None] = field(default_factory=dict)
     relations: dict[str, list[str]] = field(default_factory=dict)
@@ -37,12 +39,15 @@ class State:
 
 
 def is_reference(event: dict) -> bool:
-    """Whether the event only refers to its content: one that was resolved keeps its reference, and has content beside it."""
+    """Whether the event only refers to its content: one that was resolved keeps its reference, and has content beside
+    it.
+    """
     return event["payload"] is not None and not event["changes"] and event["keyframe"] is None
 
 
 def apply_event(state: State | None, event: dict) -> State:
-    """The state after the event; ``state`` is what the event before left, or None where that is not known (a keyframe starts anew).
+    """The state after the event; ``state`` is what the event before left, or None where that is not known (a keyframe
+    starts anew).
 
     Raises UnresolvedPayload, NoKeyframe, or ChangeMismatch.
     """
@@ -54,7 +59,9 @@ def apply_event(state: State | None, event: dict) -> State:
         state = changed(state, event)
     keyframe = event["keyframe"]
     if keyframe is not None:
-        return State(dict(keyframe["values"]), dict(keyframe["relations"]), event["labels"] if state is None else state.labels)
+        return State(
+            dict(keyframe["values"]), dict(keyframe["relations"]), event["labels"] if state is None else state.labels
+        )
     if state is None:
         raise NoKeyframe(f"sequence {event['sequence']} has no keyframe, and the state before it is not known")
     return state
@@ -63,8 +70,8 @@ def apply_event(state: State | None, event: dict) -> State:
 def changed(state: State, event: dict) -> State:
     """The state with the event's changes made and its labels added; its keyframe is not looked at.
 
-    A text without edits is taken whole, from ``before`` to ``after``: it was nothing before, or is nothing now; or it is not known
-    before, and only the keyframe has it. Raises ChangeMismatch.
+    A text without edits is taken whole, from ``before`` to ``after``: it was nothing before, or is nothing now; or it
+    is not known before, and only the keyframe has it. Raises ChangeMismatch.
     """
     values, relations = dict(state.values), dict(state.relations)
     for change in event["changes"]:
@@ -81,7 +88,8 @@ def changed(state: State, event: dict) -> State:
 
 
 def rebuild(events: Iterable[dict], sequence: int | None = None) -> State:
-    """The state at a sequence (default: the last given) from one article's events in order, which hold a keyframe at or before it.
+    """The state at a sequence (default: the last given) from one article's events in order, which hold a keyframe at or
+    before it.
 
     Raises VersionError: NoKeyframe, MissingEvents, UnresolvedPayload or ChangeMismatch.
     """
@@ -92,7 +100,7 @@ def rebuild(events: Iterable[dict], sequence: int | None = None) -> State:
         if event["keyframe"] is not None or event["operation"] == "delete":
             needed.clear()
         needed.append(event)
-    if not needed or sequence is not None and needed[-1]["sequence"] != sequence:
+    if not needed or (sequence is not None and needed[-1]["sequence"] != sequence):
         raise MissingEvents("no events" if sequence is None else f"no event of sequence {sequence}")
     state = apply_event(None, needed[0])
     for previous, event in zip(needed, needed[1:], strict=False):

@@ -1,4 +1,5 @@
-"""Digests of the events in archive objects, which is half the work of a verification: for a long trail in a process beside it.
+"""Digests of the events in archive objects, which is half the work of a verification: for a long trail in a process
+beside it.
 
 That process gets the content of one object after the other, pickled, and answers each
 with its digests, or with what is wrong with it. It opens nothing: neither database nor object store.
@@ -45,12 +46,17 @@ def here(content: bytes) -> list[Archived]:
         events = format.events(format.from_parquet(content))
     except ValueError as error:
         raise Unreadable(str(error)) from error
-    return [Archived(event["article_id"], event["sequence"], fingerprints.of_event(event), event["hash"]) for event in events]
+    return [
+        Archived(event["article_id"], event["sequence"], fingerprints.of_event(event), event["hash"])
+        for event in events
+    ]
 
 
 @contextmanager
 def beside() -> Iterator[Digester]:
-    """In a process of their own, which starts in half a second and ends with the block. The digester raises Died, too."""
+    """In a process of their own, which starts in half a second and ends with the block. The digester raises Died,
+    too.
+    """
     command = [sys.executable, "-c", f"from {__name__} import answer_all; answer_all()"]
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
 
@@ -60,7 +66,9 @@ def beside() -> Iterator[Digester]:
                 process.stdin.flush()
                 answer = pickle.load(process.stdout)
             except (BrokenPipeError, EOFError) as error:
-                raise Died("The process that reads archive objects has ended: of these nothing is verified. Run it again.") from error
+                raise Died(
+                    "The process that reads archive objects has ended: of these nothing is verified. Run it again."
+                ) from error
             if isinstance(answer, Unreadable):
                 raise answer
             return answer
@@ -84,4 +92,3 @@ def answer_all() -> None:
             answer = error
         pickle.dump(answer, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-

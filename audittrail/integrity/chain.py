@@ -1,7 +1,7 @@
 """The chain: each event carries the hash of the one before it in its article, and a digest of the whole state after it.
 
-What is hashed, and how it is encoded, is told in docs/chain.md; capture computes the same in SQL. Here it is recomputed from
-decoded events and the state rebuilt from them, so that a lost, altered or reordered event shows.
+What is hashed, and how it is encoded, is told in docs/chain.md; capture computes the same in SQL. Here it is recomputed
+from decoded events and the state rebuilt from them, so that a lost, altered or reordered event shows.
 """
 
 from collections.abc import Iterable
@@ -19,8 +19,9 @@ NO_PREVIOUS = bytes(32)
 class Finding(NamedTuple):
     """Something wrong with an article's chain.
 
-    ``kind``: gap, fork, repeat, previous_hash (reordered, cut or replaced), hash (metadata altered), state_digest (content altered),
-    change_mismatch (a change does not fit the state before it, or the keyframe after it), unresolved_payload.
+    ``kind``: gap, fork, repeat, previous_hash (reordered, cut or replaced), hash (metadata altered), state_digest
+    (content altered), change_mismatch (a change does not fit the state before it, or the keyframe after it),
+    unresolved_payload.
     """
 
     article_id: str
@@ -53,7 +54,9 @@ def leaf(salt: bytes, field: str, value: str | None | list[str]) -> bytes:
 
 
 def state_digest(leaves: dict[str, bytes]) -> bytes:
-    """Digest of an article's state: its leaves by field, in the order of the names' UTF-8 bytes; of a deleted article: of nothing."""
+    """Digest of an article's state: its leaves by field, in the order of the names' UTF-8 bytes; of a deleted article:
+    of nothing.
+    """
     # Code points order as their UTF-8 bytes do.
     return sha256(b"".join(length_prefixed(field) + leaves[field] for field in sorted(leaves))).digest()
 
@@ -94,8 +97,8 @@ def _int8(number: int) -> bytes:
 class Chain:
     """Walks one article's events in order of sequence; payloads must have been resolved.
 
-    ``sequence`` and ``hash`` are those of the last event, ``state`` what the article was then: None while it cannot be told, after a
-    gap or altered content, until the next keyframe.
+    ``sequence`` and ``hash`` are those of the last event, ``state`` what the article was then: None while it cannot be
+    told, after a gap or altered content, until the next keyframe.
     """
 
     def __init__(self, article_id: str):
@@ -115,7 +118,9 @@ class Chain:
 
     def _earlier(self, event: dict) -> Finding:
         if event["sequence"] == self.sequence and event["hash"] != self.hash:
-            return self._finding(event, "fork", f"a second event, with hash {event['hash'].hex()} instead of {self.hash.hex()}")
+            return self._finding(
+                event, "fork", f"a second event, with hash {event['hash'].hex()} instead of {self.hash.hex()}"
+            )
         return self._finding(event, "repeat", f"comes after sequence {self.sequence}")
 
     def _skipped(self, event: dict) -> list[Finding]:
@@ -123,14 +128,27 @@ class Chain:
             return []
         first, last = self.sequence + 1, event["sequence"] - 1
         self.state = self.hash = None
-        return [Finding(self.article_id, first, "gap", f"sequence {first} is missing" if first == last else f"sequences {first} to {last} are missing")]
+        return [
+            Finding(
+                self.article_id,
+                first,
+                "gap",
+                f"sequence {first} is missing" if first == last else f"sequences {first} to {last} are missing",
+            )
+        ]
 
     def _checked_hashes(self, event: dict) -> list[Finding]:
         findings = []
         if self.hash is not None and event["previous_hash"] != self.hash:
-            findings.append(self._finding(event, "previous_hash", f"is {event['previous_hash'].hex()}, the event before has {self.hash.hex()}"))
+            findings.append(
+                self._finding(
+                    event, "previous_hash", f"is {event['previous_hash'].hex()}, the event before has {self.hash.hex()}"
+                )
+            )
         if event_hash(event) != event["hash"]:
-            findings.append(self._finding(event, "hash", "is not that of the event's metadata, previous_hash and state_digest"))
+            findings.append(
+                self._finding(event, "hash", "is not that of the event's metadata, previous_hash and state_digest")
+            )
         return findings
 
     def _checked_state(self, event: dict) -> list[Finding]:
@@ -176,8 +194,12 @@ class Chain:
 
     @staticmethod
     def _compare(keyframe: State, after: State, event: dict) -> None:
-        """The event's own changes must lead to its keyframe: altered ones would pass the digest, which the keyframe satisfies."""
-        unknown = {change["field"] for change in event["changes"] if change["kind"] == "text" and change["edits"] is None}
+        """The event's own changes must lead to its keyframe: altered ones would pass the digest, which the keyframe
+        satisfies.
+        """
+        unknown = {
+            change["field"] for change in event["changes"] if change["kind"] == "text" and change["edits"] is None
+        }
         fields = {*keyframe.values, *keyframe.relations, *after.values, *after.relations} - unknown
         for field in sorted(fields):
             if _value(keyframe, field) != _value(after, field):

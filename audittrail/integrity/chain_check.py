@@ -1,4 +1,6 @@
-"""The database's own trail against the capture heads: each article's chain, walked from its first event or from what was verified before."""
+"""The database's own trail against the capture heads: each article's chain, walked from its first event or from what
+was verified before.
+"""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -39,7 +41,10 @@ def check(article_id: str, trail: list[dict], expected: Expected | None) -> list
     broken = list(_broken(article_id, trail))
     findings = list(_named(article_id, trail, broken))
     if expected is None:
-        return [*findings, Finding("database", "added", article_id, 0, f"{len(trail)} events of an article that was never captured")]
+        return [
+            *findings,
+            Finding("database", "added", article_id, 0, f"{len(trail)} events of an article that was never captured"),
+        ]
     return [*findings, *_against_anchors(article_id, trail, expected)]
 
 
@@ -79,7 +84,13 @@ def _against_anchors(article_id: str, trail: list[dict], expected: Expected) -> 
     hashes = {event["sequence"]: event["hash"] for event in trail}
     last = trail[-1]["sequence"]
     if verified and head.sequence < verified.sequence:
-        yield Finding("capture", "head_altered", article_id, head.sequence, f"the head was set back from {verified.sequence}, which was verified")
+        yield Finding(
+            "capture",
+            "head_altered",
+            article_id,
+            head.sequence,
+            f"the head was set back from {verified.sequence}, which was verified",
+        )
     if last < (known := max(head.sequence, verified.sequence if verified else 0)):
         yield Finding("database", "cut_off", article_id, last + 1, f"events {last + 1} to {known} were captured")
     for sequence in sorted(sequence for sequence in hashes if sequence > known):

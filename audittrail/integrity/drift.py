@@ -34,5 +34,9 @@ def _differing(kind: str, pks: list[str], using: str) -> Iterator[Finding]:
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT article_id, fields FROM audit_drift(%s, %s)", [kind, pks])
         for article_id, fields in cursor.fetchall():
-            detail = "it was never captured, or is gone without an event" if fields == ["*"] else "changed: " + ", ".join(fields)
+            detail = (
+                "it was never captured, or is gone without an event"
+                if fields == ["*"]
+                else "changed: " + ", ".join(fields)
+            )
             yield Finding("capture", "live_differs", article_id, 0, detail)

@@ -20,7 +20,9 @@ KINDS = {
 
 
 class Finding(NamedTuple):
-    """`kind` of KINDS; `store`: capture, database, index or archive; sequence 0 where it is about a whole article or object."""
+    """`kind` of KINDS; `store`: capture, database, index or archive; sequence 0 where it is about a whole article or
+    object.
+    """
 
     store: str
     kind: str

@@ -4,10 +4,30 @@ import hashlib
 
 import orjson
 
-_FIELDS = (
-    "event_id article_id kind sequence operation title status occurred_at recorded_at changes labels keyframe amendments "
-    "salt state_digest previous_hash hash schema_version action actor_profile words_added words_removed"
-).split()
+_FIELDS = [
+    "event_id",
+    "article_id",
+    "kind",
+    "sequence",
+    "operation",
+    "title",
+    "status",
+    "occurred_at",
+    "recorded_at",
+    "changes",
+    "labels",
+    "keyframe",
+    "amendments",
+    "salt",
+    "state_digest",
+    "previous_hash",
+    "hash",
+    "schema_version",
+    "action",
+    "actor_profile",
+    "words_added",
+    "words_removed",
+]
 _CONTEXT = ("request_id", "correlation_id", "ip", "user_agent", "channel")
 # When it was indexed is no part of the event; the section may not have been known to the writer.
 _OF_THE_WRITER = frozenset({"indexed_at", "section"})
@@ -43,7 +63,9 @@ def differing(one: dict, other: dict) -> list[str]:
 
 
 def _digest(value) -> bytes:
-    return hashlib.blake2b(orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z), digest_size=16).digest()
+    return hashlib.blake2b(
+        orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z), digest_size=16
+    ).digest()
 
 
 def _plain(value) -> str:

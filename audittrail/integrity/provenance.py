@@ -1,17 +1,18 @@
 """Which of an event's copies is the one that was captured.
 
-An event is proven by what it is chained to: a head, an earlier verification or the outbox says which hash the article's trail has
-at some sequence, each event says the hash of the one before it, and the article rebuilt from the events must have their digests.
-What the hash does not cover (names, labels, the derived action) is taken from where two stores agree.
+An event is proven by what it is chained to: a head, an earlier verification or the outbox says which hash the article's
+trail has at some sequence, each event says the hash of the one before it, and the article rebuilt from the events must
+have their digests. What the hash does not cover (names, labels, the derived action) is taken from where two stores
+agree.
 """
 
 from collections.abc import Iterable
 from copy import deepcopy
 from typing import NamedTuple
 
-from audittrail.search import documents
 from audittrail.integrity import fingerprints
 from audittrail.integrity.chain import Chain, event_hash
+from audittrail.search import documents
 
 Anchors = dict[int, bytes]
 """Sequence → the hash that the event there must have."""
@@ -41,8 +42,8 @@ def anchors(known: Iterable[tuple[int, bytes]]) -> Anchors:
 def proven(article_id: str, copies: dict[int, list[Copy]], known: Anchors, indexed: dict[int, dict]) -> dict[int, Copy]:
     """The captured event at each sequence, up to the last anchor, where it can be told.
 
-    `copies`: of database and archive, by sequence.  `indexed`: the article's search documents: they decide where both copies are
-    sound and differ in what the hash does not cover.
+    `copies`: of database and archive, by sequence.  `indexed`: the article's search documents: they decide where both
+    copies are sound and differ in what the hash does not cover.
     """
     hashes = _linked(copies, known)
     chain, section = Chain(article_id), None
@@ -58,10 +59,16 @@ def proven(article_id: str, copies: dict[int, list[Copy]], known: Anchors, index
 
 
 def _linked(copies: dict[int, list[Copy]], known: Anchors) -> Anchors:
-    """From each anchor back along previous_hash; where that breaks, a sequence at which all sound copies are the same event goes on."""
+    """From each anchor back along previous_hash; where that breaks, a sequence at which all sound copies are the same
+    event goes on.
+    """
     hashes = dict(known)
     for sequence in range(max(known, default=0), 0, -1):
-        sound = [copy.event for copy in copies.get(sequence, ()) if _is_sound(copy.event) and copy.event["hash"] == hashes.get(sequence, copy.event["hash"])]
+        sound = [
+            copy.event
+            for copy in copies.get(sequence, ())
+            if _is_sound(copy.event) and copy.event["hash"] == hashes.get(sequence, copy.event["hash"])
+        ]
         if len({event["hash"] for event in sound}) == 1:
             hashes[sequence] = sound[0]["hash"]
             hashes.setdefault(sequence - 1, sound[0]["previous_hash"])
@@ -77,11 +84,15 @@ def _is_sound(event: dict) -> bool:
 def _accepting(chain: Chain, event: dict) -> Chain | None:
     """The chain after the event; None if the event does not fit into it."""
     after = deepcopy(chain)
-    wrong = [found for found in after.feed(event) if found.sequence == event["sequence"] and found.kind != "previous_hash"]
+    wrong = [
+        found for found in after.feed(event) if found.sequence == event["sequence"] and found.kind != "previous_hash"
+    ]
     return None if wrong and not event["amendments"] else after
 
 
-def _chosen(accepted: list[tuple[Copy, Chain]], witness: dict | None, section: list[str] | None) -> tuple[Copy, Chain] | None:
+def _chosen(
+    accepted: list[tuple[Copy, Chain]], witness: dict | None, section: list[str] | None
+) -> tuple[Copy, Chain] | None:
     alternatives = {fingerprints.of_event(copy.event) for copy, _ in accepted}
     if len(alternatives) == 1:
         copy, after = accepted[0]
@@ -97,4 +108,6 @@ def _is_told(event: dict, after: Chain) -> bool:
 
 
 def _is_document_of(event: dict, document: dict | None, section: list[str] | None) -> bool:
-    return document is not None and fingerprints.of_document(documents.source(event, section)) == fingerprints.of_document(document)
+    return document is not None and fingerprints.of_document(
+        documents.source(event, section)
+    ) == fingerprints.of_document(document)

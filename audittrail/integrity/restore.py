@@ -1,7 +1,8 @@
 """What a store lost or holds altered, and from which copy each event can be re-created.
 
-A plan is made of steps, read from the stores a few articles at a time; carrying it out is the caller's (consumers.operations.restoring).  Only
-proven events are written (see audittrail.integrity.provenance); what no store can prove is left as it is, for verification to name.
+A plan is made of steps, read from the stores a few articles at a time; carrying it out is the caller's
+(consumers.operations.restoring).  Only proven events are written (see audittrail.integrity.provenance); what no store
+can prove is left as it is, for verification to name.
 """
 
 from collections import defaultdict
@@ -15,14 +16,14 @@ import pyarrow.compute
 from django.db import DEFAULT_DB_ALIAS
 from elasticsearch import helpers
 
-from audittrail.events import database_rows
 from audittrail import conf
-from audittrail.search import documents, index
-from audittrail.archive import format, repair, object_names, objects, reader
+from audittrail.archive import format, object_names, objects, reader, repair
+from audittrail.events import database_rows
 from audittrail.integrity import fingerprints, provenance
 from audittrail.integrity.provenance import Copy
 from audittrail.integrity.verify import Report
 from audittrail.models import Head, OutboxEvent, VerifiedHead
+from audittrail.search import documents, index
 
 ARTICLES_AT_ONCE = 2_000
 """Held in memory at a time; each time the archive is read once."""
@@ -40,7 +41,9 @@ DEEDS = {
 
 
 class Step(NamedTuple):
-    """`deed` of DEEDS; `target`: an article, an object or a place in the archive; `event`: what is to be written, or None."""
+    """`deed` of DEEDS; `target`: an article, an object or a place in the archive; `event`: what is to be written, or
+    None.
+    """
 
     store: str
     deed: str
@@ -79,7 +82,11 @@ def plan(report: Report, recent: datetime, article_id: str | None = None) -> Ite
 
     `article_id`: only this article's events, and no objects.  Raises SearchUnavailable, ArchiveUnavailable.
     """
-    damaged = {finding.article_id for finding in report.findings if finding.store == "archive" and finding.kind.startswith("object_")}
+    damaged = {
+        finding.article_id
+        for finding in report.findings
+        if finding.store == "archive" and finding.kind.startswith("object_")
+    }
     articles = {finding.article_id for finding in report.findings} - damaged - {""}
     rebuilt = {name for name in damaged if name.startswith((object_names.TAIL, object_names.EVENTS))}
     articles |= {row["article_id"] for name in rebuilt for row in repair.rows(name)}
@@ -94,7 +101,10 @@ def plan(report: Report, recent: datetime, article_id: str | None = None) -> Ite
         return
     yield from (Step("archive", "rebuild", name, 0, "database and itself") for name in sorted(rebuilt))
     if any(finding.kind == "object_missing" for finding in report.findings):
-        yield from (Step("archive", "close", f"topic={gap.topic_id} p{gap.partition:02d}", 0, "", None, gap) for gap in repair.gaps())
+        yield from (
+            Step("archive", "close", f"topic={gap.topic_id} p{gap.partition:02d}", 0, "", None, gap)
+            for gap in repair.gaps()
+        )
 
 
 def _of_articles(articles: list[str], recent: datetime) -> Iterator[Step]:
@@ -153,7 +163,8 @@ def right_in(name: str, recent: datetime) -> Callable[[dict], dict | None]:
         if copy is None:
             # The row may be the only witness; one that was never captured is none.
             return row if 0 < sequence <= holdings[article].last else None
-        # Only what differs, as stores order maps each in their own way: so the object becomes what was written, byte for byte.
+        # Only what differs, as stores order maps each in their own way: so the object becomes what was written, byte
+        # for byte.
         return row | {name: copy.event[name] for name in fingerprints.differing(row, copy.event)}
 
     return right
@@ -175,10 +186,14 @@ def read(articles: Collection[str], recent: datetime, archived: list[str] | None
 
 def _read_capture(holdings: dict[str, Holding], recent: datetime) -> None:
     for rows in (Head.objects.filter(sequence__gt=0), VerifiedHead.objects.all()):
-        for article, sequence, hash_ in rows.filter(article_id__in=list(holdings)).values_list("article_id", "sequence", "hash"):
+        for article, sequence, hash_ in rows.filter(article_id__in=list(holdings)).values_list(
+            "article_id", "sequence", "hash"
+        ):
             holdings[article].known.append((sequence, bytes(hash_)))
     captured = OutboxEvent.objects.filter(article_id__in=list(holdings))
-    for row in captured.values_list("article_id", "sequence", "hash", "previous_hash", "published_at", "set_aside").iterator():
+    for row in captured.values_list(
+        "article_id", "sequence", "hash", "previous_hash", "published_at", "set_aside"
+    ).iterator():
         article, sequence, hash_, previous_hash, published_at, set_aside = row
         holding = holdings[article]
         holding.known += [(sequence, bytes(hash_))] + [(sequence - 1, bytes(previous_hash))] * (sequence > 1)
@@ -192,7 +207,9 @@ def _events_of(name: str, articles: Collection[str]) -> Iterator[dict]:
     """An object's events of some articles; of one that is not there or cannot be read, none."""
     try:
         table = format.from_parquet(objects.read(name).content)
-        yield from format.events(table.filter(pa.compute.is_in(table["article_id"], pa.array(list(articles), pa.string()))))
+        yield from format.events(
+            table.filter(pa.compute.is_in(table["article_id"], pa.array(list(articles), pa.string())))
+        )
     except (FileNotFoundError, pa.ArrowException, KeyError, ValueError):
         return
 

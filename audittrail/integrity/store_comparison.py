@@ -8,11 +8,11 @@ from typing import NamedTuple
 from elasticsearch import helpers
 
 from audittrail import conf
-from audittrail.search import documents, index
 from audittrail.archive import reader
 from audittrail.integrity import fingerprints
 from audittrail.integrity.archive_digests import Archived, Digester, Unreadable
 from audittrail.integrity.findings import Finding
+from audittrail.search import documents, index
 
 Key = tuple[str, int]
 _PAGE = 2000
@@ -58,7 +58,11 @@ class Comparison:
         elif witness.hash != hash_:
             yield self._finding(key, "forged", f"its hash is {hash_.hex()}, in the database {witness.hash.hex()}")
         elif expected(witness) != digest:
-            yield self._finding(key, "altered", "it differs from the database's in what the hash does not cover, or was changed without its hash")
+            yield self._finding(
+                key,
+                "altered",
+                "it differs from the database's in what the hash does not cover, or was changed without its hash",
+            )
         self._seen.add(key)
 
     def remaining(self) -> list[Key]:
@@ -77,9 +81,17 @@ def indexed(comparison: Comparison, article_id: str | None) -> Iterator[Finding]
             source = hit["_source"]
             key = (source.get("article_id", ""), source.get("sequence", 0))
             if hit["_id"] != documents.document_id(*key):
-                yield Finding("index", "added", str(key[0]), int(key[1]), f"document {hit['_id']} does not stand under its own identity")
+                yield Finding(
+                    "index",
+                    "added",
+                    str(key[0]),
+                    int(key[1]),
+                    f"document {hit['_id']} does not stand under its own identity",
+                )
                 continue
-            yield from comparison.feed(key, fingerprints.of_document(source), _bytes(source.get("hash")), lambda witness: witness.document)
+            yield from comparison.feed(
+                key, fingerprints.of_document(source), _bytes(source.get("hash")), lambda witness: witness.document
+            )
 
 
 def _ahead(hits: Iterator[dict]) -> Iterator[dict]:
@@ -99,7 +111,9 @@ class Archive(NamedTuple):
 
 
 def read_archive(digested: Digester) -> Archive:
-    """Every object of the archive, each read once. Raises objects.ArchiveUnavailable, and FileNotFoundError for one that went meanwhile."""
+    """Every object of the archive, each read once. Raises objects.ArchiveUnavailable, and FileNotFoundError for one
+    that went meanwhile.
+    """
     kinds = {"missing": "object_missing", "gap": "object_missing", "added": "added"}
     findings, events = [], []
 
@@ -109,7 +123,10 @@ def read_archive(digested: Digester) -> Archive:
         except Unreadable as error:
             findings.append(Finding("archive", "object_changed", name, 0, f"cannot be read: {error}"))
 
-    broken = [Finding("archive", kinds.get(found.kind, "object_changed"), found.name, 0, found.detail) for found in reader.check(seen)]
+    broken = [
+        Finding("archive", kinds.get(found.kind, "object_changed"), found.name, 0, found.detail)
+        for found in reader.check(seen)
+    ]
     return Archive(broken + findings, events)
 
 
@@ -117,7 +134,9 @@ def archived(comparison: Comparison, archive: Archive) -> Iterator[Finding]:
     """What is wrong with the archive's objects, and with every event in them."""
     yield from archive.findings
     for event in archive.events:
-        yield from comparison.feed((event.article_id, event.sequence), event.fingerprint, event.hash, lambda witness: witness.event)
+        yield from comparison.feed(
+            (event.article_id, event.sequence), event.fingerprint, event.hash, lambda witness: witness.event
+        )
 
 
 def _bytes(text) -> bytes:

@@ -1,7 +1,8 @@
 """Is the trail complete and unaltered?  Every store is read and held against the others, and against the live articles.
 
 Capture heads say how far each article's trail goes and with which hash; the chain proves each event before; index and
-archive must hold the same events, the same in every field.  What is still on its way is counted, not held against anyone.
+archive must hold the same events, the same in every field.  What is still on its way is counted, not held against
+anyone.
 """
 
 import gc
@@ -14,13 +15,13 @@ from datetime import datetime, timedelta
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils import timezone
 
-from audittrail.events import database_rows
 from audittrail.archive import objects
-from audittrail.search.index import SearchUnavailable
-from audittrail.integrity import store_comparison, archive_digests, drift, chain_check
-from audittrail.integrity.findings import Finding
+from audittrail.events import database_rows
+from audittrail.integrity import archive_digests, chain_check, drift, store_comparison
 from audittrail.integrity.chain_check import Anchor, Expected
+from audittrail.integrity.findings import Finding
 from audittrail.models import Fork, Head, OutboxEvent, VerifiedHead
+from audittrail.search.index import SearchUnavailable
 
 STORES = ("database", "index", "archive")
 WORTH_A_PROCESS = 5_000
@@ -55,7 +56,8 @@ def verify(
     """Verify everything, or one article.
 
     grace: events captured within it before the start may still be on their way.  incremental: only articles that moved
-    since they were last verified, from there on, and the database only.  progress: told of each stage and how much it read.
+    since they were last verified, from there on, and the database only.  progress: told of each stage and how much it
+    read.
     """
     report = Report(timezone.now())
     with _no_cycles(), transaction.atomic():
@@ -75,7 +77,9 @@ def verify(
 
 @contextmanager
 def _no_cycles() -> Iterator[None]:
-    """Events by the thousand, and no cycle among them: the collector would go through them again and again, a fifth of the time."""
+    """Events by the thousand, and no cycle among them: the collector would go through them again and again, a fifth of
+    the time.
+    """
     gc.disable()
     try:
         yield
@@ -102,7 +106,10 @@ class _Run:
         heads = self._of_article(Head.objects.filter(sequence__gt=0)).values_list("article_id", "sequence", "hash")
         verified = self._of_article(VerifiedHead.objects.all()).values_list("article_id", "sequence", "hash")
         anchors = {article: Anchor(sequence, bytes(hash_)) for article, sequence, hash_ in verified}
-        self.expected = {article: Expected(Anchor(sequence, bytes(hash_)), anchors.pop(article, None)) for article, sequence, hash_ in heads.iterator()}
+        self.expected = {
+            article: Expected(Anchor(sequence, bytes(hash_)), anchors.pop(article, None))
+            for article, sequence, hash_ in heads.iterator()
+        }
         for article, anchor in anchors.items():
             self._found("capture", "head_altered", article, anchor.sequence, "the head of a verified article is gone")
             self.expected[article] = Expected(anchor, anchor)
@@ -128,10 +135,18 @@ class _Run:
                 absent = Finding("database", "cut_off", article, 1, f"none of the events 1 to {head.sequence} is there")
                 self.report.findings += self._without_pending("database", [absent])
         for fork in self._of_article(Fork.objects.all()):
-            self._found(fork.found_in, "fork", fork.article_id, fork.sequence, f"refused hash {bytes(fork.other_hash).hex()}, kept {bytes(fork.known_hash).hex()}")
+            self._found(
+                fork.found_in,
+                "fork",
+                fork.article_id,
+                fork.sequence,
+                f"refused hash {bytes(fork.other_hash).hex()}, kept {bytes(fork.known_hash).hex()}",
+            )
 
     def every_store(self) -> None:
-        """The archive is read in a thread, and its digests made beside this process where it is long, while database and index are."""
+        """The archive is read in a thread, and its digests made beside this process where it is long, while database
+        and index are.
+        """
         events = sum(head.sequence for head, _ in self.expected.values())
         beside = archive_digests.beside() if events > WORTH_A_PROCESS else nullcontext(archive_digests.here)
         with beside as digested, ThreadPoolExecutor(1, thread_name_prefix="archive") as pool:
@@ -159,16 +174,29 @@ class _Run:
     def remember(self) -> None:
         """Keep what was found sound, so that it cannot be set back unseen."""
         now = timezone.now()
-        done = [(article, head) for article, (head, verified) in self.expected.items() if head != verified and (article, head.sequence) not in self.waiting | self.fresh]
-        rows = [VerifiedHead(article_id=article, sequence=head.sequence, hash=head.hash, verified_at=now) for article, head in done]
+        done = [
+            (article, head)
+            for article, (head, verified) in self.expected.items()
+            if head != verified and (article, head.sequence) not in self.waiting | self.fresh
+        ]
+        rows = [
+            VerifiedHead(article_id=article, sequence=head.sequence, hash=head.hash, verified_at=now)
+            for article, head in done
+        ]
         VerifiedHead.objects.using("pipeline").bulk_create(
-            rows, batch_size=1000, update_conflicts=True, unique_fields=["article_id"], update_fields=["sequence", "hash", "verified_at"]
+            rows,
+            batch_size=1000,
+            update_conflicts=True,
+            unique_fields=["article_id"],
+            update_fields=["sequence", "hash", "verified_at"],
         )
 
     def _events(self, incremental: bool) -> Iterator[dict]:
         if incremental:
             return database_rows.events(_MOVED, [])
-        return database_rows.events("e.article_id = %s", [self.article_id]) if self.article_id else database_rows.events()
+        return (
+            database_rows.events("e.article_id = %s", [self.article_id]) if self.article_id else database_rows.events()
+        )
 
     def _compare(self, comparison: store_comparison.Comparison, findings: Iterator[Finding]) -> None:
         before = len(self.known)
@@ -190,7 +218,11 @@ class _Run:
                 continue
             if found.kind in ("missing", "cut_off"):
                 last = self._last(found.article_id) if found.kind == "cut_off" else found.sequence
-                lost = [n for n in range(found.sequence, last + 1) if (found.article_id, n) not in self.waiting and (found.article_id, n) not in self.fresh]
+                lost = [
+                    n
+                    for n in range(found.sequence, last + 1)
+                    if (found.article_id, n) not in self.waiting and (found.article_id, n) not in self.fresh
+                ]
                 self.report.pending[store] += last + 1 - found.sequence - len(lost)
                 if not lost:
                     continue
@@ -201,13 +233,17 @@ class _Run:
         return max(head.sequence, verified.sequence if verified else 0)
 
     def _in_scope(self, key: store_comparison.Key) -> bool:
-        """Copies of events that came after the snapshot, or that reached this store before the database, are not looked at."""
+        """Copies of events that came after the snapshot, or that reached this store before the database, are not looked
+        at.
+        """
         article, sequence = key
         if self.article_id and article != self.article_id:
             return False
         if key not in self.known and key in self.waiting | self.fresh:
             return False
-        return article not in self.expected and not self._is_new(article) or article in self.expected and sequence <= self.expected[article].head.sequence
+        return (article not in self.expected and not self._is_new(article)) or (
+            article in self.expected and sequence <= self.expected[article].head.sequence
+        )
 
     def _is_new(self, article: str) -> bool:
         """Whether an article without a head in the snapshot has been captured since."""

@@ -1,4 +1,6 @@
-"""An event as it is searched: one flat document for each article and sequence, found by what it put in and what it took out."""
+"""An event as it is searched: one flat document for each article and sequence, found by what it put in and what it took
+out.
+"""
 
 import html
 import re
@@ -35,7 +37,9 @@ def _text() -> fields.TextField:
 
 @registry.register_document
 class EventDocument(Document):
-    """The mapping. Lower-cased words are matched whole, texts by their words (no stemming: an audit wants what was written)."""
+    """The mapping. Lower-cased words are matched whole, texts by their words (no stemming: an audit wants what was
+    written).
+    """
 
     event_id = fields.KeywordField()
     article_id = fields.KeywordField()
@@ -100,10 +104,15 @@ def source(event: dict, section: list[str] | None = None) -> dict:
     """The document of an enriched event (its content resolved, where it was too large for a message).
 
     `section`: that of the article before this event, [] for none, None where it is not known. Not every event says its
-    section, so it is carried from event to event; see `section_after`. Texts are cut to conf.search_text_limit() characters
-    each, `truncated` tells it. `indexed_at` is left to the writer.
+    section, so it is carried from event to event; see `section_after`. Texts are cut to conf.search_text_limit()
+    characters each, `truncated` tells it. `indexed_at` is left to the writer.
     """
-    texts = {"inserted": _inserted(event), "removed": _removed(event), "before": _sides(event, "before"), "after": _sides(event, "after")}
+    texts = {
+        "inserted": _inserted(event),
+        "removed": _removed(event),
+        "before": _sides(event, "before"),
+        "after": _sides(event, "after"),
+    }
     limit = conf.search_text_limit()
     parts = {name: _bounded(some, limit) for name, some in texts.items()}
     return {
@@ -117,7 +126,9 @@ def source(event: dict, section: list[str] | None = None) -> dict:
 
 
 def section_after(event: dict, before: list[str] | None) -> list[str] | None:
-    """Identity and name of the article's section after the event: [] for none, None where neither event nor `before` tell."""
+    """Identity and name of the article's section after the event: [] for none, None where neither event nor `before`
+    tell.
+    """
     for change in event["changes"]:
         if change["field"] == SECTION:
             return _section(event, change["after"])
@@ -149,7 +160,7 @@ def _section(event: dict, value: str | None) -> list[str]:
 
 def _metadata(event: dict) -> dict:
     context = event["context"]
-    same = "article_id kind sequence action operation title status words_added words_removed".split()
+    same = ["article_id", "kind", "sequence", "action", "operation", "title", "status", "words_added", "words_removed"]
     return {
         **{name: event[name] for name in same},
         "event_id": str(event["event_id"]),

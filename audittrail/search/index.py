@@ -1,6 +1,7 @@
 """The search index: its alias, its making, and writing events into it, each once.
 
-Readers and writers only know the alias (conf.search_index()); behind it is one index, `<alias>-000001`, then `-000002`, as rebuilt.
+Readers and writers only know the alias (conf.search_index()); behind it is one index, `<alias>-000001`, then `-000002`,
+as rebuilt.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,9 @@ from audittrail.search.documents import EventDocument, document_id
 BULK_BYTES = 8 * 1024 * 1024
 """A bulk request is sent when it has reached this size: Elasticsearch refuses 100 MB, and is quickest around ten."""
 
-_ANSWERS = ",".join(f"items.create.{part}" for part in ("_id", "status", "error.type", "error.reason", "error.caused_by.reason"))
+_ANSWERS = ",".join(
+    f"items.create.{part}" for part in ("_id", "status", "error.type", "error.reason", "error.caused_by.reason")
+)
 _LOOKUP = 1000
 _NOT_NOW = (401, 403, 429)
 
@@ -51,9 +54,13 @@ def available() -> Iterator[None]:
     try:
         yield
     except TransportError as error:
-        raise SearchUnavailable(f"Elasticsearch at {conf.elasticsearch_url()} does not answer ({type(error).__name__}).") from error
+        raise SearchUnavailable(
+            f"Elasticsearch at {conf.elasticsearch_url()} does not answer ({type(error).__name__})."
+        ) from error
     except NotFoundError as error:
-        raise SearchUnavailable(f"There is no search index {conf.search_index()} yet: the search sink makes it when it starts.") from error
+        raise SearchUnavailable(
+            f"There is no search index {conf.search_index()} yet: the search sink makes it when it starts."
+        ) from error
     except ApiError as error:
         if error.status_code not in _NOT_NOW and error.status_code < 500:
             raise
@@ -71,7 +78,9 @@ def create(name: str, aliases: dict | None = None) -> None:
     """Make an index of the current mapping; one that another process has just made will do."""
     definition = EventDocument._index.to_dict()
     try:
-        client().indices.create(index=name, mappings=definition["mappings"], settings=definition["settings"], aliases=aliases)
+        client().indices.create(
+            index=name, mappings=definition["mappings"], settings=definition["settings"], aliases=aliases
+        )
     except BadRequestError as error:
         if error.error != "resource_already_exists_exception":
             raise
@@ -87,8 +96,8 @@ def current() -> str:
 def write(documents: Sequence[dict], index: str | None = None) -> list[Result]:
     """Create documents under their article and sequence; never overwrites. One result for each, in order.
 
-    `index`: one other than that behind the alias. Raises SearchUnavailable, some documents then being written: the same call
-    again completes it.
+    `index`: one other than that behind the alias. Raises SearchUnavailable, some documents then being written: the same
+    call again completes it.
     """
     results: list[Result] = []
     for operations in _requests(documents):
@@ -130,12 +139,16 @@ def _result(item: dict) -> Result:
 
 
 def stored(keys: Iterable[tuple[str, int]], fields: Sequence[str]) -> dict[tuple[str, int], dict]:
-    """Some fields of the documents of these articles and sequences, as of this moment, refreshed or not. Raises SearchUnavailable."""
+    """Some fields of the documents of these articles and sequences, as of this moment, refreshed or not. Raises
+    SearchUnavailable.
+    """
     found: dict[tuple[str, int], dict] = {}
     wanted = list(keys)
     for start in range(0, len(wanted), _LOOKUP):
         some = wanted[start : start + _LOOKUP]
         with available():
-            answer = client().mget(index=conf.search_index(), ids=[document_id(*key) for key in some], source_includes=list(fields))
+            answer = client().mget(
+                index=conf.search_index(), ids=[document_id(*key) for key in some], source_includes=list(fields)
+            )
         found |= {key: item["_source"] for key, item in zip(some, answer["docs"], strict=True) if item.get("found")}
     return found

@@ -9,11 +9,21 @@ import orjson
 from django.utils import timezone
 
 from audittrail import conf
-from audittrail.search.index import SearchUnavailable, available, client
 from audittrail.events.times import EPOCH
+from audittrail.search.index import SearchUnavailable, available, client
 from audittrail.search.query_language import Period, Query, Term, parse
 
-__all__ = ["BadCursor", "Bucket", "Histogram", "Hit", "SearchPage", "SearchUnavailable", "freshness", "histogram", "search"]
+__all__ = [
+    "BadCursor",
+    "Bucket",
+    "Histogram",
+    "Hit",
+    "SearchPage",
+    "SearchUnavailable",
+    "freshness",
+    "histogram",
+    "search",
+]
 
 TOTAL_BOUND = 10_000
 PAGE_LIMIT = 100
@@ -51,8 +61,9 @@ class BadCursor(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An event found. `document`: as in documents.source, without its long texts; `highlights`: field → passages, safe HTML in which
-    `<mark>` holds what was searched for."""
+    """An event found. `document`: as in documents.source, without its long texts; `highlights`: field → passages, safe
+    HTML in which `<mark>` holds what was searched for.
+    """
 
     article_id: str
     sequence: int
@@ -62,8 +73,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """A page of events, newest first. `total`: exact, or at least that many if `total_is_bound`; `took`: seconds in Elasticsearch;
-    `next_cursor`: for the page after, None on the last; `messages`: what of the query was left out, and why."""
+    """A page of events, newest first. `total`: exact, or at least that many if `total_is_bound`; `took`: seconds in
+    Elasticsearch; `next_cursor`: for the page after, None on the last; `messages`: what of the query was left out, and
+    why.
+    """
 
     hits: list[Hit]
     next_cursor: str | None
@@ -82,14 +95,17 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Events over time. `interval`: hour, day, week, month or quarter, that of each bucket; empty buckets are included."""
+    """Events over time. `interval`: hour, day, week, month or quarter, that of each bucket; empty buckets are
+    included.
+    """
 
     interval: str
     buckets: list[Bucket]
 
 
 def search(query: str = "", after: str | None = None, size: int = 25, article_id: str | None = None) -> SearchPage:
-    """Events that match a query of the search box (see audittrail.search.query_language), newest first; those of one article by its sequence.
+    """Events that match a query of the search box (see audittrail.search.query_language), newest first; those of one
+    article by its sequence.
 
     `after`: next_cursor of the page before; `size`: 1 to 100. Raises SearchUnavailable, BadCursor.
     """
@@ -120,7 +136,9 @@ def search(query: str = "", after: str | None = None, size: int = 25, article_id
 def histogram(query: str = "", article_id: str | None = None) -> Histogram:
     """Events over time that match a query, publications counted apart. Raises SearchUnavailable."""
     matching = _filter(parse(query), article_id)
-    span = _aggregated(matching, {"first": {"min": {"field": "occurred_at"}}, "last": {"max": {"field": "occurred_at"}}})
+    span = _aggregated(
+        matching, {"first": {"min": {"field": "occurred_at"}}, "last": {"max": {"field": "occurred_at"}}}
+    )
     if span["first"]["value"] is None:
         return Histogram("day", [])
     interval = _interval(timedelta(milliseconds=span["last"]["value"] - span["first"]["value"]))
@@ -138,7 +156,9 @@ def freshness() -> datetime | None:
 
 def _aggregated(query: dict, aggregations: dict) -> dict:
     with available():
-        return client().search(index=conf.search_index(), query=query, aggregations=aggregations, size=0, track_total_hits=False)["aggregations"]
+        return client().search(
+            index=conf.search_index(), query=query, aggregations=aggregations, size=0, track_total_hits=False
+        )["aggregations"]
 
 
 def _interval(span: timedelta) -> str:
@@ -170,7 +190,9 @@ def _position(cursor: str, length: int) -> list:
     kinds = {1: (int,), 3: (int, str, int)}[length]
     try:
         position = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        if [type(part) for part in position] != list(kinds) or not all(-(2**63) <= part < 2**63 for part in position if type(part) is int):
+        if [type(part) for part in position] != list(kinds) or not all(
+            -(2**63) <= part < 2**63 for part in position if type(part) is int
+        ):
             raise ValueError(cursor)
     except (ValueError, TypeError, binascii.Error):
         raise BadCursor("This is not a cursor of this search: leave it out to start at the newest event.") from None
@@ -178,7 +200,9 @@ def _position(cursor: str, length: int) -> list:
 
 
 def _filter(query: Query, article_id: str | None) -> dict:
-    conditions = [(_term(term), term.negated) for term in query.terms] + [(_range(period), period.negated) for period in query.periods]
+    conditions = [(_term(term), term.negated) for term in query.terms] + [
+        (_range(period), period.negated) for period in query.periods
+    ]
     wanted = [condition for condition, negated in conditions if not negated]
     if article_id:
         wanted.append({"term": {"article_id": article_id}})
@@ -209,4 +233,6 @@ def _word(field: str, term: Term) -> dict:
 
 
 def _phrase(fields: list[str], term: Term) -> dict:
-    return {"multi_match": {"query": term.value, "fields": fields, "type": "phrase_prefix" if term.prefix else "phrase"}}
+    return {
+        "multi_match": {"query": term.value, "fields": fields, "type": "phrase_prefix" if term.prefix else "phrase"}
+    }

@@ -1,7 +1,7 @@
 """The language of the search box: `actor:kim action:published removed:"two words" -section:sport budget`.
 
-Words and "quoted phrases" must all be found; `-` in front excludes; `name:` in front looks in one place only; `*` at the end of a
-word stands for any ending. Parsing never fails: what is not understood is left out and said in a message.
+Words and "quoted phrases" must all be found; `-` in front excludes; `name:` in front looks in one place only; `*` at
+the end of a word stands for any ending. Parsing never fails: what is not understood is left out and said in a message.
 """
 
 import ipaddress
@@ -42,7 +42,9 @@ TERM_LIMIT = 32
 VALUE_LIMIT = 500
 
 _MOMENTS = ("before", "after", "on")
-_TOKEN = re.compile(r"""(?P<minus>-)?(?:(?P<field>[A-Za-z_]+):(?!//))?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))?""")
+_TOKEN = re.compile(
+    r"""(?P<minus>-)?(?:(?P<field>[A-Za-z_]+):(?!//))?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))?"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,9 @@ def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError:
-        raise _NotUnderstood(f"“ip:{value}” is not an address and was left out. Write it as 192.0.2.7 or 192.0.2.0/24.") from None
+        raise _NotUnderstood(
+            f"“ip:{value}” is not an address and was left out. Write it as 192.0.2.7 or 192.0.2.0/24."
+        ) from None
 
 
 def _period(field: str, value: str, negated: bool) -> Period:
@@ -156,4 +160,6 @@ def _span(field: str, value: str) -> tuple[datetime, datetime]:
         moment.astimezone(UTC)
         return moment, moment + timedelta(minutes=1)
     except (ValueError, OverflowError):
-        raise _NotUnderstood(f"“{field}:{value}” is not a date and was left out. Write it as 2026-01-31 or 2026-01-31T09:30.") from None
+        raise _NotUnderstood(
+            f"“{field}:{value}” is not a date and was left out. Write it as 2026-01-31 or 2026-01-31T09:30."
+        ) from None

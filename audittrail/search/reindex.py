@@ -1,7 +1,8 @@
 """A new search index beside the one in use, filled from the database or the archive, then put in its place.
 
-Searches see no gap: the alias moves in one step. Writers do not either: what they add meanwhile goes to the old index and is carried
-over; for the last of it the old index refuses writes, about a second, in which the search sink waits and then finds the new one.
+Searches see no gap: the alias moves in one step. Writers do not either: what they add meanwhile goes to the old index
+and is carried over; for the last of it the old index refuses writes, about a second, in which the search sink waits and
+then finds the new one.
 """
 
 import time
@@ -31,7 +32,9 @@ class NotTheSame(Exception):
 
 @dataclass
 class Summary:
-    """`filled` from the source, `carried` over from the old index, `refused` (document id: why), `others`: dropped with the old index."""
+    """`filled` from the source, `carried` over from the old index, `refused` (document id: why), `others`: dropped with
+    the old index.
+    """
 
     old: str
     new: str
@@ -41,11 +44,14 @@ class Summary:
     others: list[str] = field(default_factory=list)
 
 
-def rebuild(events: Iterable[dict], drop_others: bool = False, progress: Callable[[int], None] = lambda count: None) -> Summary:
-    """Replace the index by one made of these events, best in order of article and sequence. Not to be run twice at a time.
+def rebuild(
+    events: Iterable[dict], drop_others: bool = False, progress: Callable[[int], None] = lambda count: None
+) -> Summary:
+    """Replace the index by one made of these events, best in order of article and sequence. Not to be run twice at a
+    time.
 
-    `drop_others`: also when the old index has documents that `events` does not. `progress` gets the number of events of each step.
-    Raises NotTheSame and SearchUnavailable, the old index then being in use as before.
+    `drop_others`: also when the old index has documents that `events` does not. `progress` gets the number of events of
+    each step. Raises NotTheSame and SearchUnavailable, the old index then being in use as before.
     """
     index.ensure_index()
     summary = _begin()
@@ -104,7 +110,9 @@ def _write(summary: Summary, some: Sequence[dict]) -> int:
     results = index.write(some, summary.new)
     for document, result in zip(some, results, strict=True):
         if result.fate is Fate.REFUSED:
-            summary.refused.append(f"{documents.document_id(document['article_id'], document['sequence'])}: {result.detail}")
+            summary.refused.append(
+                f"{documents.document_id(document['article_id'], document['sequence'])}: {result.detail}"
+            )
     return sum(result.fate is Fate.CREATED for result in results)
 
 
@@ -133,7 +141,12 @@ def _scan(name: str, query: dict, with_source: bool = True) -> Iterator[list[dic
         after = None
         while True:
             answer = client().search(
-                pit={"id": pit, "keep_alive": "5m"}, query=query, sort=["_shard_doc"], search_after=after, size=BATCH, source=with_source
+                pit={"id": pit, "keep_alive": "5m"},
+                query=query,
+                sort=["_shard_doc"],
+                search_after=after,
+                size=BATCH,
+                source=with_source,
             )
             if not (hits := answer["hits"]["hits"]):
                 break
@@ -143,9 +156,13 @@ def _scan(name: str, query: dict, with_source: bool = True) -> Iterator[list[dic
 
 
 def _newest_write(name: str) -> int:
-    """The number of the newest write that every shard has reached. Elasticsearch counts writes; clocks of writers may be late."""
+    """The number of the newest write that every shard has reached. Elasticsearch counts writes; clocks of writers may
+    be late.
+    """
     with available():
-        shards = client().indices.stats(index=name, level="shards", filter_path="indices.*.shards.*.seq_no")["indices"][name]["shards"]
+        shards = client().indices.stats(index=name, level="shards", filter_path="indices.*.shards.*.seq_no")["indices"][
+            name
+        ]["shards"]
     return min(copy["seq_no"]["max_seq_no"] for copies in shards.values() for copy in copies)
 
 
@@ -158,8 +175,14 @@ def _indexed_since(moment: datetime) -> dict:
 
 
 def _lacking(summary: Summary) -> list[str]:
-    """Documents of the old index that the new one does not have, or not yet. Before the block: it reads all of the old index."""
-    return [name for some in _scan(summary.old, {"match_all": {}}, False) for name in _missing(summary.new, [hit["_id"] for hit in some])]
+    """Documents of the old index that the new one does not have, or not yet. Before the block: it reads all of the old
+    index.
+    """
+    return [
+        name
+        for some in _scan(summary.old, {"match_all": {}}, False)
+        for name in _missing(summary.new, [hit["_id"] for hit in some])
+    ]
 
 
 def _verify(summary: Summary, lacking: list[str], drop_others: bool) -> None:

@@ -26,7 +26,9 @@ class BadCursor(ValueError):
 
 
 def articles(text: str = "", status: str = "", cursor: str | None = None) -> ArticlePage:
-    """A page of articles whose title, slug or identity has ``text`` and whose status is ``status``. Raises BadCursor."""
+    """A page of articles whose title, slug or identity has ``text`` and whose status is ``status``. Raises
+    BadCursor.
+    """
     events = _matching(text, status) if text or status else _last_events()
     if cursor:
         events = events.filter(_older_than(cursor))
@@ -43,7 +45,9 @@ def statuses() -> list[tuple[str, str]]:
 
 
 def _last_events() -> QuerySet[AuditEvent]:
-    """Walks the index of newest events and leaves out those with a later one in their article: its cost is that of a page."""
+    """Walks the index of newest events and leaves out those with a later one in their article: its cost is that of a
+    page.
+    """
     later = AuditEvent.objects.filter(article_id=OuterRef("article_id"), sequence__gt=OuterRef("sequence"))
     return AuditEvent.objects.filter(~Exists(later))
 

@@ -1,15 +1,23 @@
 """What differs between two versions of an article, in the form of an event's changes."""
 
-from audittrail.events import edit_script
 from audittrail import tracking
+from audittrail.events import edit_script
 
 
 def comparison(kind: str, before: dict, after: dict) -> list[dict]:
-    """Changes that lead from one keyframe (``values`` and ``relations``) to another, fields in the order they are tracked in."""
+    """Changes that lead from one keyframe (``values`` and ``relations``) to another, fields in the order they are
+    tracked in.
+    """
     known = tracking.tracked(kind)
     texts = known.texts if known else ("standfirst", "body")
-    values = [_value(name, before["values"].get(name), after["values"].get(name), name in texts) for name in _names(before["values"], after["values"])]
-    relations = [_relation(name, before["relations"].get(name), after["relations"].get(name)) for name in _names(before["relations"], after["relations"])]
+    values = [
+        _value(name, before["values"].get(name), after["values"].get(name), name in texts)
+        for name in _names(before["values"], after["values"])
+    ]
+    relations = [
+        _relation(name, before["relations"].get(name), after["relations"].get(name))
+        for name in _names(before["relations"], after["relations"])
+    ]
     changes = [change for change in values + relations if change]
     order = {name: place for place, name in enumerate(known.names)} if known else {}
     return sorted(changes, key=lambda change: order.get(change["field"], len(order)))
@@ -34,4 +42,12 @@ def _relation(name: str, before: list[str] | None, after: list[str] | None) -> d
 
 
 def _change(name: str, kind: str, **parts) -> dict:
-    return {"field": name, "kind": kind, "before": None, "after": None, "before_ids": None, "after_ids": None, "edits": None} | parts
+    return {
+        "field": name,
+        "kind": kind,
+        "before": None,
+        "after": None,
+        "before_ids": None,
+        "after_ids": None,
+        "edits": None,
+    } | parts

@@ -21,7 +21,9 @@ Kind = Literal["same", "removed", "inserted", "elided", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of plain text; ``markup`` where only tags changed and they themselves are shown; a note is about the passage."""
+    """A stretch of plain text; ``markup`` where only tags changed and they themselves are shown; a note is about the
+    passage.
+    """
 
     kind: Kind
     text: str
@@ -31,18 +33,22 @@ class Piece:
 Passage = list[Piece]
 
 
-def passages(before: str | None, edits: Sequence[Edit], context: int = _CONTEXT, longest: int = _LONGEST_PIECE) -> Iterator[Passage]:
+def passages(
+    before: str | None, edits: Sequence[Edit], context: int = _CONTEXT, longest: int = _LONGEST_PIECE
+) -> Iterator[Passage]:
     """One passage for each group of edits that stand close together, in order of the text.
 
-    Without the text before (``None``) a passage has only what was removed and inserted. ``context``: characters around a
-    group, at most; ``longest``: characters shown of one removal or insertion.
+    Without the text before (``None``) a passage has only what was removed and inserted. ``context``: characters around
+    a group, at most; ``longest``: characters shown of one removal or insertion.
     """
     for group in _close_together(edits):
         yield _readable(_cut(_pieces(before, group, context), longest))
 
 
 def summed_up(found: Iterable[Passage], limit: int) -> list[Passage]:
-    """The first passages, at most ``limit``, and in words how many more there are; changes of spacing are only counted."""
+    """The first passages, at most ``limit``, and in words how many more there are; changes of spacing are only
+    counted.
+    """
     changed, spacing = [], []
     for passage in found:
         (changed if any(piece.kind in ("removed", "inserted") for piece in passage) else spacing).append(passage)

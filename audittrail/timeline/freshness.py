@@ -5,12 +5,14 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from audittrail.search import queries
 from audittrail.models import AuditEvent, Head
+from audittrail.search import queries
 
 
 def current_to(article_id: str, newest: int, last_recorded_at: datetime | None) -> datetime | None:
-    """The moment up to which an article's timeline is complete: now, if its last captured event (``newest``) is stored."""
+    """The moment up to which an article's timeline is complete: now, if its last captured event (``newest``) is
+    stored.
+    """
     captured = Head.objects.filter(pk=article_id).values_list("sequence", flat=True).first()
     return timezone.now() if captured is None or captured <= newest else last_recorded_at
 

@@ -1,7 +1,7 @@
 """Missing sequence numbers and why they are missing: a hole proves a loss or a delay, so it is shown, never skipped.
 
-Whoever may hold a missing event registers a function in ``gap_causes``: given an article and missing sequences, it returns a
-``GapCause`` for those it knows of.
+Whoever may hold a missing event registers a function in ``gap_causes``: given an article and missing sequences, it
+returns a ``GapCause`` for those it knows of.
 """
 
 from collections.abc import Callable, Iterable
@@ -62,13 +62,17 @@ def _causes(article_id: str, missing: list[int]) -> dict[int, GapCause]:
 
 
 def _outbox_causes(article_id: str, missing: list[int]) -> dict[int, GapCause]:
-    rows = OutboxEvent.objects.filter(article_id=article_id, sequence__in=missing).values_list("sequence", "set_aside", "published_at")
+    rows = OutboxEvent.objects.filter(article_id=article_id, sequence__in=missing).values_list(
+        "sequence", "set_aside", "published_at"
+    )
     return {sequence: _outbox_cause(set_aside, published_at is not None) for sequence, set_aside, published_at in rows}
 
 
 def _outbox_cause(set_aside: str | None, published: bool) -> GapCause:
     if set_aside is not None:
-        return GapCause(f"it was set aside at the source because it breaks the contract ({set_aside}). A platform admin can release it.")
+        return GapCause(
+            f"it was set aside at the source because it breaks the contract ({set_aside}). A platform admin can release it."
+        )
     if published:
         return GapCause("it has been published and is being processed.", on_its_way=True)
     return GapCause("it is captured and waits to be published.", on_its_way=True)

@@ -50,7 +50,9 @@ class Day:
 
 
 def days(events: Sequence[AuditEvent], gaps: Sequence[Gap] = ()) -> list[Day]:
-    """Events and gaps, each newest first, as rows under the local day they occurred on (a gap stays with the event above it)."""
+    """Events and gaps, each newest first, as rows under the local day they occurred on (a gap stays with the event
+    above it).
+    """
     found: list[Day] = []
     for row in _merged(_runs(events), gaps):
         day = _day(row)

@@ -45,7 +45,9 @@ def picture(bars: Sequence[Bar], since: datetime | None = None, until: datetime 
         return None
     step, highest = WIDTH / max(len(bars), _FEWEST), max(bar.events for bar in bars)
     shapes = [_shape(bar, number * step, step, highest, since, until) for number, bar in enumerate(bars)]
-    return Picture(shapes, sum(bar.events for bar in bars), sum(bar.publications for bar in bars), bars[0].start, bars[-1].end)
+    return Picture(
+        shapes, sum(bar.events for bar in bars), sum(bar.publications for bar in bars), bars[0].start, bars[-1].end
+    )
 
 
 def _shape(bar: Bar, x: float, step: float, highest: int, since: datetime | None, until: datetime | None) -> Shape:

@@ -8,7 +8,18 @@ from audittrail.models import AuditEvent
 from audittrail.timeline.pages import WINDOW
 
 BARS = 48
-_COLUMNS = ("sequence", "occurred_at", "recorded_at", "operation", "action", "actor_id", "actor_name", "status", "title", "kind")
+_COLUMNS = (
+    "sequence",
+    "occurred_at",
+    "recorded_at",
+    "operation",
+    "action",
+    "actor_id",
+    "actor_name",
+    "status",
+    "title",
+    "kind",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +34,9 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Over the newest ``WINDOW`` events.  ``live``: the last version whose status was a published one, None if there was none;
-    ``is_live``: whether it still is; ``publication``: the version that was last published."""
+    """Over the newest ``WINDOW`` events.  ``live``: the last version whose status was a published one, None if there
+    was none; ``is_live``: whether it still is; ``publication``: the version that was last published.
+    """
 
     people: dict[str, str]
     actions: list[str]

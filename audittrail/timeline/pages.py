@@ -1,7 +1,7 @@
 """Pages of one article's events by sequence: as quick on the last page of a long history as on the first.
 
-Sequences have no gaps by design, so a range of them bounds the rows a page may read: filters look through at most ``WINDOW``
-events at a time and say where they stopped.
+Sequences have no gaps by design, so a range of them bounds the rows a page may read: filters look through at most
+``WINDOW`` events at a time and say where they stopped.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,14 @@ def newest_sequence(article_id: str) -> int:
     return events.values_list("sequence", flat=True).first() or 0
 
 
-def page(article_id: str, newest: int, filters: Filters, before: int | None = None, after: int | None = None, size: int = PAGE_SIZE) -> Page:
+def page(
+    article_id: str,
+    newest: int,
+    filters: Filters,
+    before: int | None = None,
+    after: int | None = None,
+    size: int = PAGE_SIZE,
+) -> Page:
     """The events next before a sequence, or next after one; else the newest. ``newest`` is the last stored sequence."""
     if after is not None:
         return _upwards(article_id, newest, filters, after, size)
@@ -44,7 +51,9 @@ def _downwards(article_id: str, newest: int, filters: Filters, before: int, size
     more = len(events) > size
     events = events[:size]
     lowest = events[-1].sequence if more else floor
-    return Page(events, lowest, before - 1, older=lowest if lowest > 1 else None, newer=before - 1 if before <= newest else None)
+    return Page(
+        events, lowest, before - 1, older=lowest if lowest > 1 else None, newer=before - 1 if before <= newest else None
+    )
 
 
 def _upwards(article_id: str, newest: int, filters: Filters, after: int, size: int) -> Page:
@@ -53,7 +62,9 @@ def _upwards(article_id: str, newest: int, filters: Filters, after: int, size: i
     more = len(events) > size
     events = events[:size][::-1]
     highest = events[0].sequence if more else ceiling
-    return Page(events, after + 1, highest, older=after + 1 if after > 0 else None, newer=highest if highest < newest else None)
+    return Page(
+        events, after + 1, highest, older=after + 1 if after > 0 else None, newer=highest if highest < newest else None
+    )
 
 
 def _range(article_id: str, filters: Filters, lowest: int, highest: int):

@@ -1,12 +1,14 @@
-"""The article as it was, before each event of a page or at one version: a walk from the last keyframe, so that its cost is bounded."""
+"""The article as it was, before each event of a page or at one version: a walk from the last keyframe, so that its cost
+is bounded.
+"""
 
 from collections.abc import Iterator
 
 from django.db.models import QuerySet
 
 from audittrail.events import versions
-from audittrail.models import AuditEvent
 from audittrail.events.versions import MissingEvents, NoKeyframe, State, VersionError
+from audittrail.models import AuditEvent
 
 LONGEST_WALK = 200
 _NEEDED = ("sequence", "operation", "changes", "labels", "keyframe", "payload")
@@ -25,7 +27,8 @@ def version(article_id: str, sequence: int) -> State:
 def states_before(article_id: str, lowest: int, highest: int) -> Iterator[tuple[int, State | None]]:
     """Each stored sequence of [lowest, highest] with the article before it, oldest first.
 
-    None where that cannot be told: no keyframe within ``LONGEST_WALK`` events, an event missing since it, or one that does not fit.
+    None where that cannot be told: no keyframe within ``LONGEST_WALK`` events, an event missing since it, or one that
+    does not fit.
     """
     state, expected = None, None
     for event in _since_keyframe(article_id, lowest - 1, highest):
@@ -44,7 +47,9 @@ def _after(state: State | None, event: dict) -> State | None:
 
 def _since_keyframe(article_id: str, start_by: int, highest: int) -> QuerySet:
     """Events up to ``highest`` from the last keyframe at or before ``start_by`` that the longest walk can reach."""
-    events = AuditEvent.objects.filter(article_id=article_id, sequence__gt=highest - LONGEST_WALK, sequence__lte=highest)
+    events = AuditEvent.objects.filter(
+        article_id=article_id, sequence__gt=highest - LONGEST_WALK, sequence__lte=highest
+    )
     keyframes = events.filter(keyframe__isnull=False, sequence__lte=start_by).order_by("-sequence")
     start = keyframes.values_list("sequence", flat=True).first() or 1
     return events.filter(sequence__gte=start).order_by("sequence").values(*_NEEDED)

@@ -14,11 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from audittrail.search import queries
-from audittrail.web import serializers
-from audittrail.models import AuditEvent, Head
-from audittrail.timeline.version_walk import version
 from audittrail.events.versions import VersionError
+from audittrail.models import AuditEvent, Head
+from audittrail.search import queries
+from audittrail.timeline.version_walk import version
+from audittrail.web import serializers
 
 
 class MayReadTrail(BasePermission):
@@ -62,7 +62,9 @@ class _Pages(CursorPagination):
         except NotFound:
             cursor = Cursor(0, False, "\x00")
         if cursor and cursor.position is not None and not re.fullmatch(self.position, cursor.position, re.ASCII):
-            raise ValidationError({"detail": "cursor: this is not one of this list; leave it out to start at the beginning."})
+            raise ValidationError(
+                {"detail": "cursor: this is not one of this list; leave it out to start at the beginning."}
+            )
         return cursor
 
 
@@ -81,10 +83,12 @@ class _Reading:
 
 
 def _problems(*codes: int) -> dict:
-    return {code: serializers.ProblemSerializer for code in (403, *codes)}
+    return dict.fromkeys((403, *codes), serializers.ProblemSerializer)
 
 
-@extend_schema(summary="All articles, by identity", responses={200: serializers.ArticleSerializer(many=True)} | _problems(400))
+@extend_schema(
+    summary="All articles, by identity", responses={200: serializers.ArticleSerializer(many=True)} | _problems(400)
+)
 class Articles(_Reading, generics.ListAPIView):
     """Every article that was ever captured, deleted ones too, in the order of their identities."""
 
@@ -102,9 +106,14 @@ class Article(_Reading, generics.RetrieveAPIView):
     lookup_field = "article_id"
 
 
-@extend_schema(summary="An article's events, by sequence", responses={200: serializers.EventSerializer(many=True)} | _problems(400, 404))
+@extend_schema(
+    summary="An article's events, by sequence",
+    responses={200: serializers.EventSerializer(many=True)} | _problems(400, 404),
+)
 class ArticleEvents(_Reading, generics.ListAPIView):
-    """The events of an article, first to last. An event that has not arrived is left out: its sequence number is missing."""
+    """The events of an article, first to last. An event that has not arrived is left out: its sequence number is
+    missing.
+    """
 
     queryset = AuditEvent.objects.none()
     serializer_class = serializers.EventSerializer
@@ -131,7 +140,9 @@ class Event(_Reading, generics.RetrieveAPIView):
 class ArticleVersion(_Reading, APIView):
     """The article as it was right after an event."""
 
-    @extend_schema(summary="A version of an article", responses={200: serializers.VersionSerializer} | _problems(404, 409))
+    @extend_schema(
+        summary="A version of an article", responses={200: serializers.VersionSerializer} | _problems(404, 409)
+    )
     def get(self, request: Request, article_id: str, sequence: int) -> Response:
         """Rebuilt from the last keyframe. 409 when the events that it takes are missing or do not fit."""
         if not AuditEvent.objects.filter(article_id=article_id, sequence=sequence).exists():
@@ -140,7 +151,13 @@ class ArticleVersion(_Reading, APIView):
             state = version(article_id, sequence)
         except VersionError as problem:
             raise Unrebuildable(f"Version {sequence} cannot be rebuilt: {problem}.") from problem
-        shown = {"article_id": article_id, "sequence": sequence, "values": state.values, "relations": state.relations, "labels": state.labels}
+        shown = {
+            "article_id": article_id,
+            "sequence": sequence,
+            "values": state.values,
+            "relations": state.relations,
+            "labels": state.labels,
+        }
         return Response(serializers.VersionSerializer(shown).data)
 
 
@@ -150,7 +167,11 @@ class Search(_Reading, APIView):
     @extend_schema(
         summary="Search all events",
         parameters=[
-            OpenApiParameter("q", OpenApiTypes.STR, description='Words, "phrases" and qualifiers: `actor:kim removed:alleged -section:sport`'),
+            OpenApiParameter(
+                "q",
+                OpenApiTypes.STR,
+                description='Words, "phrases" and qualifiers: `actor:kim removed:alleged -section:sport`',
+            ),
             OpenApiParameter("cursor", OpenApiTypes.STR, description="`next` of the page before"),
         ],
         responses={200: serializers.SearchSerializer} | _problems(400, 503),
@@ -163,5 +184,11 @@ class Search(_Reading, APIView):
             raise ValidationError({"detail": f"cursor: {problem}"}) from problem
         except queries.SearchUnavailable as problem:
             raise SearchIsAway(str(problem)) from problem
-        page = {"results": found.hits, "next": found.next_cursor, "total": found.total, "total_is_bound": found.total_is_bound, "messages": found.messages}
+        page = {
+            "results": found.hits,
+            "next": found.next_cursor,
+            "total": found.total,
+            "total_is_bound": found.total_is_bound,
+            "messages": found.messages,
+        }
         return Response(serializers.SearchSerializer(page).data)

@@ -8,9 +8,9 @@ import orjson
 from django.http import StreamingHttpResponse
 
 from audittrail.models import AuditEvent
+from audittrail.timeline.filters import Filters
 from audittrail.web.formatters import actor_name
 from audittrail.web.serializers import EventSerializer
-from audittrail.timeline.filters import Filters
 
 _CHUNK = 200
 _COLUMNS = (
@@ -26,12 +26,18 @@ def response(article_id: str, filters: Filters, form: str) -> StreamingHttpRespo
     """The events that pass, oldest first, streamed; ``form`` is `jsonl` or `csv`."""
     lines = {"jsonl": _json_lines, "csv": _csv_lines}[form](_events(article_id, filters))
     name = re.sub(r"[^\w.-]+", "-", article_id, flags=re.ASCII)
-    return StreamingHttpResponse(lines, content_type=_TYPES[form], headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'})
+    return StreamingHttpResponse(
+        lines, content_type=_TYPES[form], headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+    )
 
 
 def _events(article_id: str, filters: Filters) -> Iterator[AuditEvent]:
     after = 0
-    while chunk := list(filters.apply(AuditEvent.objects.filter(article_id=article_id, sequence__gt=after)).order_by("sequence")[:_CHUNK]):
+    while chunk := list(
+        filters.apply(AuditEvent.objects.filter(article_id=article_id, sequence__gt=after)).order_by("sequence")[
+            :_CHUNK
+        ]
+    ):
         yield from chunk
         after = chunk[-1].sequence
 

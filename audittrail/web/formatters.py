@@ -11,11 +11,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
-from audittrail.events import edit_script
 from audittrail import tracking
+from audittrail.events import edit_script
+from audittrail.events.versions import State
 from audittrail.models import AuditEvent
 from audittrail.timeline.excerpts import Passage, Piece, passages, summed_up, whole
-from audittrail.events.versions import State
 
 _PASSAGES_IN_ROW = 3
 _VALUE_IN_ROW = 160
@@ -24,7 +24,8 @@ _LONGEST_IN_FULL = 20_000
 _ELLIPSIS = mark_safe(' <span class="at-elided">…</span> ')
 _NOTHING = mark_safe('<span class="at-nothing">nothing</span>')
 
-# --- words ----------------------------------------------------------------------------------------------------------------
+# --- words
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def words(name: str) -> str:
@@ -45,7 +46,9 @@ def actor_name(event: AuditEvent) -> str:
     """Who acted, by the name they had then."""
     if event.actor_name:
         return event.actor_name
-    return {"system": "The system", "service": event.actor_id or "A service", "user": event.actor_id or "A user"}.get(event.actor_type, "Someone unknown")
+    return {"system": "The system", "service": event.actor_id or "A service", "user": event.actor_id or "A user"}.get(
+        event.actor_type, "Someone unknown"
+    )
 
 
 def actor_place(event: AuditEvent) -> str:
@@ -64,7 +67,8 @@ def initials(event: AuditEvent) -> str:
     return "".join(part[0] for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts)).upper() or "?"
 
 
-# --- marks ----------------------------------------------------------------------------------------------------------------
+# --- marks
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def removed(text: str) -> SafeString:
@@ -93,7 +97,8 @@ def _side(pieces: Iterable[Piece], without: str) -> SafeString:
     return passage(piece for piece in pieces if piece.kind != without)
 
 
-# --- changes --------------------------------------------------------------------------------------------------------------
+# --- changes
+# --------------------------------------------------------------------------------------------------------------
 
 
 class Change:
@@ -137,7 +142,9 @@ class Text(Change):
         if self.change["edits"] is None:
             return mark_safe('<span class="at-soft">rewritten; the text before is not known</span>')
         shown = summed_up(passages(self.before, self._edits), _PASSAGES_IN_ROW)
-        return format_html_join(mark_safe('<span class="at-sep"> · </span>'), "{}", ((passage(each),) for each in shown))
+        return format_html_join(
+            mark_safe('<span class="at-sep"> · </span>'), "{}", ((passage(each),) for each in shown)
+        )
 
     def columns(self) -> list[tuple[SafeString, SafeString]]:
         return [(_side(each, "inserted"), _side(each, "removed")) for each in self._passages()]
@@ -217,7 +224,8 @@ def _words_replaced(before: str, after: str) -> Iterable[Piece]:
     yield Piece("same", before[at:])
 
 
-# --- actions --------------------------------------------------------------------------------------------------------------
+# --- actions
+# --------------------------------------------------------------------------------------------------------------
 
 
 class Action:
@@ -260,7 +268,9 @@ def field_names(names: Iterable[str]) -> SafeString:
 class Edited(Action):
     def sentence(self, event: AuditEvent) -> SafeString:
         names = [record["field"] for record in event.changes]
-        return format_html("edited {}", field_names(names)) if names else mark_safe("made a change too large for this row")
+        return (
+            format_html("edited {}", field_names(names)) if names else mark_safe("made a change too large for this row")
+        )
 
 
 @action("created")
@@ -268,7 +278,11 @@ class Created(Action):
     icon, tone = "note_add", "new"
 
     def sentence(self, event: AuditEvent) -> SafeString:
-        return format_html("<b>created</b> the article <q>{}</q>", event.title) if event.title else mark_safe("<b>created</b> the article")
+        return (
+            format_html("<b>created</b> the article <q>{}</q>", event.title)
+            if event.title
+            else mark_safe("<b>created</b> the article")
+        )
 
 
 @action("deleted")
@@ -295,7 +309,9 @@ class _OfStatus(Action):
         if status is None:
             return format_html("{} version {}", self._verb(), event.sequence)
         before, after = words(status["before"] or ""), words(status["after"] or "")
-        return format_html("{} version {} <span class='at-status'>{}</span>", self._verb(), event.sequence, _replacement(before, after))
+        return format_html(
+            "{} version {} <span class='at-status'>{}</span>", self._verb(), event.sequence, _replacement(before, after)
+        )
 
     def shown(self, event: AuditEvent) -> list[dict]:
         return [record for record in event.changes if record["field"] != status_field(event)]

@@ -38,7 +38,9 @@ class ActorSerializer(serializers.Serializer):
     type = serializers.CharField(source="actor_type", help_text="user, service, system or unknown")
     id = serializers.CharField(source="actor_id", allow_null=True)
     version = serializers.IntegerField(source="actor_version", allow_null=True)
-    snapshot = ProfileSerializer(default=None, allow_null=True, help_text="Always null at rest: what it said is in actor_profile")
+    snapshot = ProfileSerializer(
+        default=None, allow_null=True, help_text="Always null at rest: what it said is in actor_profile"
+    )
 
 
 class ContextSerializer(serializers.Serializer):
@@ -95,7 +97,9 @@ class EventSerializer(serializers.ModelSerializer):
     actor_profile = serializers.SerializerMethodField()
     context = ContextSerializer()
     changes = ChangeSerializer(many=True)
-    labels = serializers.DictField(child=serializers.DictField(child=serializers.CharField()), help_text="Field → identity → name")
+    labels = serializers.DictField(
+        child=serializers.DictField(child=serializers.CharField()), help_text="Field → identity → name"
+    )
     keyframe = StateSerializer(allow_null=True)
     salt = HexField()
     state_digest = HexField()
@@ -138,7 +142,9 @@ class ArticleSerializer(serializers.Serializer):
 
 
 class VersionSerializer(serializers.Serializer):
-    """An article as it was right after an event, rebuilt from the last keyframe; texts are given as stored, unsanitised."""
+    """An article as it was right after an event, rebuilt from the last keyframe; texts are given as stored,
+    unsanitised.
+    """
 
     article_id = serializers.CharField()
     sequence = serializers.IntegerField()
@@ -153,7 +159,9 @@ class HitSerializer(serializers.Serializer):
     article_id = serializers.CharField()
     sequence = serializers.IntegerField()
     document = serializers.DictField(help_text="The indexed event without its long texts")
-    highlights = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), help_text="Field → passages, HTML with <mark>")
+    highlights = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()), help_text="Field → passages, HTML with <mark>"
+    )
 
 
 class SearchSerializer(serializers.Serializer):

@@ -1,4 +1,6 @@
-"""An article's timeline and its events, ready for a template: words and marks of `render`, times and links left to the template."""
+"""An article's timeline and its events, ready for a template: words and marks of `render`, times and links left to the
+template.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,12 +8,12 @@ from datetime import date
 
 from django.utils.safestring import SafeString
 
-from audittrail.web import formatters
-from audittrail.models import AuditEvent
-from audittrail.timeline.grouping import Run, days
-from audittrail.timeline.gaps import Gap
-from audittrail.timeline.version_walk import LONGEST_WALK, states_before
 from audittrail.events.versions import State
+from audittrail.models import AuditEvent
+from audittrail.timeline.gaps import Gap
+from audittrail.timeline.grouping import Run, days
+from audittrail.timeline.version_walk import LONGEST_WALK, states_before
+from audittrail.web import formatters
 
 
 @dataclass(frozen=True, slots=True)

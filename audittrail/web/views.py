@@ -11,24 +11,24 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.generic import TemplateView
 
-from audittrail.events import database_rows
-from audittrail.web import export, view_models
-from audittrail.search import index, query_language, queries
 from audittrail import tracking
-from audittrail.web import formatters as words
 from audittrail.admin_base import AdminPage
-from audittrail.models import AuditEvent, Fork, Head, VerifiedHead
+from audittrail.events import database_rows
 from audittrail.events.html import looks_like_html, marked, plain_document, safe_html
+from audittrail.events.versions import State, VersionError, is_reference
+from audittrail.models import AuditEvent, Fork, Head, VerifiedHead
+from audittrail.search import index, queries, query_language
 from audittrail.timeline import articles as article_list
 from audittrail.timeline.comparison import comparison
 from audittrail.timeline.filters import BadFilter, Filters
 from audittrail.timeline.freshness import current_to, search_lag
 from audittrail.timeline.gaps import gaps
+from audittrail.timeline.histogram import Picture, picture
 from audittrail.timeline.overview import Bar, overview
 from audittrail.timeline.pages import newest_sequence, page
-from audittrail.timeline.histogram import Picture, picture
 from audittrail.timeline.version_walk import states_before, version
-from audittrail.events.versions import State, VersionError, is_reference
+from audittrail.web import export, view_models
+from audittrail.web import formatters as words
 
 FORKS_SHOWN = 20
 
@@ -46,7 +46,10 @@ class TrailPage(AdminPage, TemplateView):
             return self._refused(str(problem))
 
     def _refused(self, problem: str) -> HttpResponse:
-        context = self.model_admin.admin_site.each_context(self.request) | {"title": "This address cannot be read", "problem": problem}
+        context = self.model_admin.admin_site.each_context(self.request) | {
+            "title": "This address cannot be read",
+            "problem": problem,
+        }
         return render(self.request, "audittrail/refused.html", context, status=400)
 
 
@@ -102,8 +105,14 @@ class TimelinePage(ArticlePage):
 
     def get_context_data(self, **kwargs) -> dict:
         filters = Filters.from_query(self.request.GET)
-        shown = page(self.article_id, self.newest, filters, _cursor(self.request, "before"), _cursor(self.request, "after"))
-        missing = [] if filters else gaps(self.article_id, [event.sequence for event in shown.events], shown.lowest, shown.highest)
+        shown = page(
+            self.article_id, self.newest, filters, _cursor(self.request, "before"), _cursor(self.request, "after")
+        )
+        missing = (
+            []
+            if filters
+            else gaps(self.article_id, [event.sequence for event in shown.events], shown.lowest, shown.highest)
+        )
         days = view_models.timeline_rows(self.article_id, shown.events, missing)
         return super().get_context_data(page=shown, days=days, filters=filters, **self._surroundings(filters), **kwargs)
 
@@ -135,9 +144,15 @@ class EventPage(ArticlePage):
         row = view_models.event_row(event)
         _, before = next(states_before(self.article_id, event.sequence, event.sequence))
         changes = [words.change(event, record, before) for record in event.changes]
-        problem = "their content lies in object storage and was not brought here" if is_reference(database_rows.event_of(event)) else ""
+        problem = (
+            "their content lies in object storage and was not brought here"
+            if is_reference(database_rows.event_of(event))
+            else ""
+        )
         inline = self.request.GET.get("view") == "inline"
-        return super().get_context_data(event=event, row=row, changes=changes, problem=problem, inline=inline, newest=self.newest, **kwargs)
+        return super().get_context_data(
+            event=event, row=row, changes=changes, problem=problem, inline=inline, newest=self.newest, **kwargs
+        )
 
 
 class VersionPage(ArticlePage):
@@ -155,9 +170,19 @@ class VersionPage(ArticlePage):
             state, problem = State(), str(error)
         names = [name for name in _field_names(event.kind) if name in state.values]
         parts = [_field(name, state.values[name], state, as_text) for name in dict.fromkeys([*names, *state.values])]
-        relations = [(words.words(name), [state.labels.get(name, {}).get(i, i) for i in ids]) for name, ids in state.relations.items()]
+        relations = [
+            (words.words(name), [state.labels.get(name, {}).get(i, i) for i in ids])
+            for name, ids in state.relations.items()
+        ]
         return super().get_context_data(
-            event=event, row=view_models.event_row(event), parts=parts, relations=relations, problem=problem, as_text=as_text, newest=self.newest, **kwargs
+            event=event,
+            row=view_models.event_row(event),
+            parts=parts,
+            relations=relations,
+            problem=problem,
+            as_text=as_text,
+            newest=self.newest,
+            **kwargs,
         )
 
 
@@ -173,12 +198,24 @@ class ComparePage(ArticlePage):
         changes, problem = self._compared(before, after)
         inline = self.request.GET.get("view") == "inline"
         return super().get_context_data(
-            before=before, after=after, changes=changes, problem=problem, inline=inline, overview=self.overview, newest=self.newest, **kwargs
+            before=before,
+            after=after,
+            changes=changes,
+            problem=problem,
+            inline=inline,
+            overview=self.overview,
+            newest=self.newest,
+            **kwargs,
         )
 
     def _sequence(self, parameter: str, default: str, other: int = 0) -> int:
         asked = self.request.GET.get(parameter) or default
-        named = {"current": self.newest, "live": self.overview.live, "published": self.overview.publication, "previous": other - 1}
+        named = {
+            "current": self.newest,
+            "live": self.overview.live,
+            "published": self.overview.publication,
+            "previous": other - 1,
+        }
         sequence = named[asked] if asked in named else _number(parameter, asked)
         if sequence is None:
             raise BadFilter(parameter, "this article was never published; compare with a version by its number.")
@@ -188,7 +225,9 @@ class ComparePage(ArticlePage):
 
     def _compared(self, before: int, after: int) -> tuple[list[words.Change], str]:
         try:
-            return _differences(self.overview.kind, version(self.article_id, before), version(self.article_id, after)), ""
+            return _differences(
+                self.overview.kind, version(self.article_id, before), version(self.article_id, after)
+            ), ""
         except VersionError as error:
             return [], str(error)
 
@@ -201,7 +240,11 @@ class SearchPage(TrailPage):
 
     def get_context_data(self, **kwargs) -> dict:
         text = self.request.GET.get("q", "")
-        found = {"qualifiers": query_language.QUALIFIERS, "text": text, "histogram_since": urlencode({"q": f"{text} after:"})}
+        found = {
+            "qualifiers": query_language.QUALIFIERS,
+            "text": text,
+            "histogram_since": urlencode({"q": f"{text} after:"}),
+        }
         try:
             answer = queries.search(text, after=self.request.GET.get("cursor") or None)
             found |= {"answer": answer, "hits": [_Hit(hit) for hit in answer.hits], "picture": _search_picture(text)}
@@ -218,15 +261,22 @@ class _Hit:
         self.article_id, self.sequence = hit.article_id, hit.sequence
         self.title = document.get("title") or hit.article_id
         self.action = words.words(document.get("action") or "")
-        self.actor = (document.get("actor") or {}).get("name") or (document.get("actor") or {}).get("id") or "Someone unknown"
+        self.actor = (
+            (document.get("actor") or {}).get("name") or (document.get("actor") or {}).get("id") or "Someone unknown"
+        )
         self.occurred_at = _moment(document.get("occurred_at"))
-        self.passages = [(words.words(name.replace(".", " ")), [marked(text) for text in texts]) for name, texts in hit.highlights.items()]
+        self.passages = [
+            (words.words(name.replace(".", " ")), [marked(text) for text in texts])
+            for name, texts in hit.highlights.items()
+        ]
 
 
 def new_events(request: HttpRequest, article_id: str) -> JsonResponse:
     """What the timeline asks every few seconds: how many events came after the one it shows, and how fresh all is."""
     newest = newest_sequence(article_id)
-    last = AuditEvent.objects.filter(article_id=article_id, sequence=newest).values_list("recorded_at", flat=True).first()
+    last = (
+        AuditEvent.objects.filter(article_id=article_id, sequence=newest).values_list("recorded_at", flat=True).first()
+    )
     complete_to, lag = current_to(article_id, newest, last), search_lag()
     return JsonResponse(
         {
@@ -277,8 +327,15 @@ def _field_names(kind: str) -> list[str]:
 
 
 def _differences(kind: str, before: State, after: State) -> list[words.Change]:
-    found = comparison(kind, {"values": before.values, "relations": before.relations}, {"values": after.values, "relations": after.relations})
-    return [words.changes[each["kind"]](each, _names(each["field"], before, after), before.values.get(each["field"])) for each in found]
+    found = comparison(
+        kind,
+        {"values": before.values, "relations": before.relations},
+        {"values": after.values, "relations": after.relations},
+    )
+    return [
+        words.changes[each["kind"]](each, _names(each["field"], before, after), before.values.get(each["field"]))
+        for each in found
+    ]
 
 
 def _names(field: str, before: State, after: State) -> dict[str, str]:
@@ -287,7 +344,7 @@ def _names(field: str, before: State, after: State) -> dict[str, str]:
 
 def _field(name: str, value: str | None, state: State, as_text: bool) -> dict:
     """A field of a version for the template: a short value, a plain text, or HTML for a frame without any rights."""
-    if value is None or len(value) <= 200 and not looks_like_html(value):
+    if value is None or (len(value) <= 200 and not looks_like_html(value)):
         return {"name": words.words(name), "short": words.value_words(value, state.labels.get(name))}
     if as_text or not looks_like_html(value):
         return {"name": words.words(name), "text": plain_document(value) if looks_like_html(value) else value}
@@ -299,7 +356,9 @@ def _search_picture(text: str) -> Picture | None:
     if not buckets:
         return None
     ends = [bucket.start for bucket in buckets[1:]] + [timezone.now()]
-    return picture([Bar(bucket.start, end, bucket.events, bucket.publications) for bucket, end in zip(buckets, ends, strict=True)])
+    return picture(
+        [Bar(bucket.start, end, bucket.events, bucket.publications) for bucket, end in zip(buckets, ends, strict=True)]
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

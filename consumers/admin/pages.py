@@ -16,9 +16,9 @@ from kombu.exceptions import OperationalError as BrokerAway
 
 from audittrail.admin_base import AdminPage, ReadOnlyAdmin
 from consumers.admin import stage_cards
-from consumers.supervision import control
 from consumers.dead_letters import replay
 from consumers.models import ControlAction, DeadLetter, StageControl
+from consumers.supervision import control
 from consumers.supervision.status import collect
 from consumers.tasks import replay_dead_letters
 
@@ -53,7 +53,13 @@ def live(request: HttpRequest) -> JsonResponse:
     """The cards again, for the page to refresh itself."""
     _require(request, "consumers.view_stagecontrol")
     status = collect()
-    return JsonResponse({"at": f"{timezone.localtime(status.at):%H:%M:%S}", "kafka_problem": status.kafka_problem, "cards": stage_cards.cards(status)})
+    return JsonResponse(
+        {
+            "at": f"{timezone.localtime(status.at):%H:%M:%S}",
+            "kafka_problem": status.kafka_problem,
+            "cards": stage_cards.cards(status),
+        }
+    )
 
 
 @require_POST
@@ -118,7 +124,9 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest):
         letters = super().get_queryset(request)
-        return letters if request.resolver_match.url_name.endswith("_change") else letters.defer("value", "headers", "key")
+        return (
+            letters if request.resolver_match.url_name.endswith("_change") else letters.defer("value", "headers", "key")
+        )
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("consumers.change_deadletter")
@@ -154,7 +162,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Headers")
     def shown_headers(self, letter: DeadLetter) -> str:
-        lines = (f"{name}: {'' if value is None else base64.b64decode(value).decode(errors='replace')}" for name, value in letter.headers.items())
+        lines = (
+            f"{name}: {'' if value is None else base64.b64decode(value).decode(errors='replace')}"
+            for name, value in letter.headers.items()
+        )
         return _preformatted("\n".join(lines))
 
     @admin.display(description="Key")

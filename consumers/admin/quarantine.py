@@ -11,8 +11,8 @@ from django.utils.html import format_html
 
 from audittrail.admin_base import ModelAdmin
 from audittrail.contracts.amendments import BadAmendment
-from consumers.operations import quarantine
 from consumers.models import SetAsideEvent
+from consumers.operations import quarantine
 
 LIST = "admin:consumers_setasideevent_changelist"
 
@@ -49,7 +49,9 @@ class SetAsideAdmin(ModelAdmin):
             raise PermissionDenied
         event = get_object_or_404(quarantine.waiting(), pk=key)
         if request.method != "POST":
-            return self._page(request, event, orjson.dumps(quarantine.proposals(event), option=orjson.OPT_INDENT_2).decode())
+            return self._page(
+                request, event, orjson.dumps(quarantine.proposals(event), option=orjson.OPT_INDENT_2).decode()
+            )
         written = request.POST.get("amendments", "").strip() or "[]"
         try:
             quarantine.release(event, quarantine.checked(orjson.loads(written)), request.user)

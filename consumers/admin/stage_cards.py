@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from consumers.supervision import control
 from consumers.models import DesiredState, LagSample
+from consumers.supervision import control
 from consumers.supervision.status import Process, StageStatus, Status
 
 PICTURE = timedelta(minutes=30)
@@ -88,7 +88,9 @@ def _member(process: Process) -> str:
 def _recent_lags() -> dict[str, list[tuple[float, int]]]:
     """Stage → (age as a fraction of the picture's time, lag), oldest first; unknown lags leave a gap."""
     now, found = timezone.now(), {}
-    for row in LagSample.objects.filter(at__gt=now - PICTURE, lag__isnull=False).order_by("at").only("stage", "at", "lag"):
+    for row in (
+        LagSample.objects.filter(at__gt=now - PICTURE, lag__isnull=False).order_by("at").only("stage", "at", "lag")
+    ):
         found.setdefault(row.stage, []).append(((now - row.at) / PICTURE, row.lag))
     return found
 

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from consumers.supervision import control
 from consumers.dead_letters import replay
 from consumers.models import DeadLetter
+from consumers.supervision import control
 from consumers.supervision.status import collect
 from consumers.tasks import replay_dead_letters
 
@@ -61,7 +61,9 @@ class StageSerializer(serializers.Serializer):
     observed_state = serializers.CharField()
     as_desired = serializers.BooleanField()
     reason = serializers.CharField()
-    lag = serializers.IntegerField(allow_null=True, help_text="Messages still to be read; null where it cannot be told.")
+    lag = serializers.IntegerField(
+        allow_null=True, help_text="Messages still to be read; null where it cannot be told."
+    )
     verdict = serializers.CharField()
     group = serializers.CharField(allow_null=True)
     view = GroupSerializer(help_text="As Kafka sees it.")
@@ -76,7 +78,9 @@ class StatusSerializer(serializers.Serializer):
 
 class ActionSerializer(serializers.Serializer):
     action = serializers.ChoiceField(choices=list(control.ACTIONS))
-    processes = serializers.IntegerField(required=False, min_value=1, max_value=control.MOST_PROCESSES, help_text="For scale.")
+    processes = serializers.IntegerField(
+        required=False, min_value=1, max_value=control.MOST_PROCESSES, help_text="For scale."
+    )
 
 
 class DeadLetterSerializer(serializers.ModelSerializer):
@@ -147,7 +151,12 @@ class DeadLetterReplay(APIView):
     def post(self, request: Request) -> Response:
         asked = ReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        ids = [str(key) for key in replay.replayable(DeadLetter.objects.filter(pk__in=asked.validated_data["ids"])).values_list("pk", flat=True)]
+        ids = [
+            str(key)
+            for key in replay.replayable(DeadLetter.objects.filter(pk__in=asked.validated_data["ids"])).values_list(
+                "pk", flat=True
+            )
+        ]
         if asked.validated_data["dry_run"]:
             return Response({"replayable": len(ids)})
         replay_dead_letters.delay(ids, request.user.pk)

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from audittrail.archive.large_payloads import PayloadError
-from consumers.kafka import clients
 from consumers import conf
+from consumers.kafka import clients
 from consumers.messages import large_payloads
 from consumers.models import DeadLetter
 from consumers.runtime.stage import Message, NotReady
@@ -33,10 +33,11 @@ class Replayed:
 
 
 def replayable(letters: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
-    """Those that can be put back: rejected by the enricher, and not put back before; each article's in order of sequence.
+    """Those that can be put back: rejected by the enricher, and not put back before; each article's in order of
+    sequence.
 
-    What a sink rejected is in the enriched topic, from where other sinks have it already: putting it back would double it in the
-    archive. That sink is rebuilt from another store instead.
+    What a sink rejected is in the enriched topic, from where other sinks have it already: putting it back would double
+    it in the archive. That sink is rebuilt from another store instead.
     """
     found = letters.filter(origin_topic=conf.raw_topic(), replayed_at=None)
     return found.order_by("article_id", "sequence", "origin_partition", "origin_offset")
@@ -50,8 +51,8 @@ def is_replayable(letter: DeadLetter) -> bool:
 def replay(ids: Iterable[UUID]) -> Replayed:
     """Put letters back in Kafka transactions of up to a few hundred, in the order given, and mark them.
 
-    A crash between Kafka's commit and the mark writes a message again when run again: the sinks keep each article's sequence once,
-    so nothing is doubled at rest. Raises NotReady; what was put back by then is marked.
+    A crash between Kafka's commit and the mark writes a message again when run again: the sinks keep each article's
+    sequence once, so nothing is doubled at rest. Raises NotReady; what was put back by then is marked.
     """
     result, ids = Replayed(), list(ids)
     for start in range(0, len(ids), AT_ONCE):
@@ -96,7 +97,9 @@ def _write(messages: list[Message]) -> None:
         producer.init_transactions(CALL_SECONDS)
         producer.begin_transaction()
         for message in messages:
-            producer.produce(message.topic, message.value, message.key, message.partition, headers=list(message.headers.items()))
+            producer.produce(
+                message.topic, message.value, message.key, message.partition, headers=list(message.headers.items())
+            )
         producer.commit_transaction(CALL_SECONDS)
     except KafkaException as error:
         raise NotReady(f"Kafka: dead letters not written: {error.args[0].str()}") from error

@@ -14,8 +14,8 @@ from audittrail import conf as audit
 from audittrail import contracts
 from audittrail.contracts.codec import SchemaOfId, UndecodableEvent, schema_id
 from consumers import conf
-from consumers.messages import large_payloads
 from consumers.kafka.schema_registry import Schemas
+from consumers.messages import large_payloads
 from consumers.runtime.stage import Message, Record, Rejection
 
 NAMESPACE = uuid.UUID("6f1dd8f6-9f5c-5c5e-8d1e-0d1a5f0c2c52")
@@ -25,7 +25,9 @@ _FRAME = struct.Struct(">bI")
 
 
 def identity(stage: str, record: Record) -> uuid.UUID:
-    """The same failure of the same message has the same identity; the time tells apart topics made anew under a name."""
+    """The same failure of the same message has the same identity; the time tells apart topics made anew under a
+    name.
+    """
     return uuid.uuid5(NAMESPACE, f"{stage}/{record.topic}/{record.partition}/{record.offset}/{record.timestamp_ms}")
 
 
@@ -38,7 +40,9 @@ class Writer:
         self._frame = _FRAME.pack(0, schemas.id_of(contracts.DEAD_LETTERS, contracts.latest(contracts.DEAD_LETTERS)))
 
     def message(self, rejection: Rejection) -> Message:
-        """The dead letter; a value above the limit of an event goes to object storage. Raises NotReady when that is away."""
+        """The dead letter; a value above the limit of an event goes to object storage. Raises NotReady when that is
+        away.
+        """
         letter, record = self._letter(rejection), rejection.record
         headers = {
             "ce_specversion": b"1.0",
@@ -51,7 +55,9 @@ class Writer:
             "reason": rejection.reason.encode(),
         }
         partition = record.partition % conf.dead_letter_partitions()
-        return Message(conf.dead_letter_topic(), partition, headers["ce_id"], self._frame + orjson.dumps(letter), headers)
+        return Message(
+            conf.dead_letter_topic(), partition, headers["ce_id"], self._frame + orjson.dumps(letter), headers
+        )
 
     def _letter(self, rejection: Rejection) -> dict:
         record = rejection.record
@@ -61,7 +67,12 @@ class Writer:
             "stage": self._stage,
             "reason": rejection.reason,
             "detail": rejection.detail,
-            "origin": {"topic": record.topic, "partition": record.partition, "offset": record.offset, "timestamp": _known(record.timestamp_ms)},
+            "origin": {
+                "topic": record.topic,
+                "partition": record.partition,
+                "offset": record.offset,
+                "timestamp": _known(record.timestamp_ms),
+            },
             "key": _text(record.key),
             "headers": {name: _text(value) for name, value in record.headers.items()},
             "value": None if large else _text(record.value),
@@ -73,8 +84,8 @@ class Writer:
 
 
 def decode(value: bytes | None, schema_of_id: SchemaOfId) -> dict:
-    """The dead letter in a message's value, as its contract describes it, except that key and value are bytes and the origin's time a
-    datetime; headers stay base64.
+    """The dead letter in a message's value, as its contract describes it, except that key and value are bytes and the
+    origin's time a datetime; headers stay base64.
 
     `schema_of_id`: as for Codec.decode.  Raises UndecodableEvent, and what `schema_of_id` raises when it cannot tell.
     """
@@ -100,12 +111,18 @@ def decode(value: bytes | None, schema_of_id: SchemaOfId) -> dict:
 
 def _known_to_us(letter):
     """Without what a later version of the contract may have added."""
-    return {name: letter[name] for name in letter if name in _validator().schema["properties"]} if isinstance(letter, dict) else letter
+    return (
+        {name: letter[name] for name in letter if name in _validator().schema["properties"]}
+        if isinstance(letter, dict)
+        else letter
+    )
 
 
 @cache
 def _validator() -> jsonschema.Draft7Validator:
-    return jsonschema.Draft7Validator(contracts.schema(contracts.DEAD_LETTERS, contracts.latest(contracts.DEAD_LETTERS)))
+    return jsonschema.Draft7Validator(
+        contracts.schema(contracts.DEAD_LETTERS, contracts.latest(contracts.DEAD_LETTERS))
+    )
 
 
 def _known(timestamp_ms: int) -> int | None:

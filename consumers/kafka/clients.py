@@ -12,7 +12,9 @@ log = logging.getLogger("consumers.kafka")
 
 SOCKET_TIMEOUT_MS = 10_000
 LARGEST_MESSAGE = 2 * 1024 * 1024
-"""Bytes a producer lets pass: a dead letter may hold the key and headers of a message of 1 MiB, encoded. Batches stay at 64 KiB."""
+"""Bytes a producer lets pass: a dead letter may hold the key and headers of a message of 1 MiB, encoded. Batches stay
+at 64 KiB.
+"""
 
 
 def _common() -> dict:
@@ -33,7 +35,8 @@ def admin() -> AdminClient:
 def consumer(group: str, member: str) -> Consumer:
     """A static member of a group: classic protocol, cooperative, reading what is committed, committing only when told.
 
-    Static members under the newer group protocol wait for their predecessor's session to end after a SIGKILL; classic ones take over.
+    Static members under the newer group protocol wait for their predecessor's session to end after a SIGKILL; classic
+    ones take over.
     """
     return Consumer(
         _common()
@@ -53,7 +56,8 @@ def consumer(group: str, member: str) -> Consumer:
             "fetch.max.bytes": conf.fetch_buffer_kilobytes() * 1024,
             "fetch.wait.max.ms": 100,
             "fetch.error.backoff.ms": 100,
-            # A group whose topics vanished, as with a lost cluster, sees them again only when it asks; the default is five minutes.
+            # A group whose topics vanished, as with a lost cluster, sees them again only when it asks; the default is
+            # five minutes.
             "topic.metadata.refresh.interval.ms": 10_000,
         }
     )
@@ -87,8 +91,8 @@ def producer(**settings) -> Producer:
 def transactional_producer(transactional_id: str) -> Producer:
     """A producer of transactions, not yet initialised.
 
-    A small retry.backoff.ms matters: a transaction is begun again and again until the one before it is written. Measured with 20
-    events each: 383 events a second at 20 ms, 570 at 5, 487 at 2; the default is 100.
+    A small retry.backoff.ms matters: a transaction is begun again and again until the one before it is written.
+    Measured with 20 events each: 383 events a second at 20 ms, 570 at 5, 487 at 2; the default is 100.
     """
     timeout = int(conf.transaction_timeout_seconds() * 1000)
     return producer(**{"transactional.id": transactional_id, "transaction.timeout.ms": timeout, "retry.backoff.ms": 5})

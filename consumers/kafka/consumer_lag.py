@@ -1,7 +1,7 @@
 """How far each stage is behind, as Kafka itself sees it.
 
-The client's own `consumer_lag` is -1 under transactional commits, so offsets are asked for: the group's, and the partitions' first and
-last ones for a read_committed reader.
+The client's own `consumer_lag` is -1 under transactional commits, so offsets are asked for: the group's, and the
+partitions' first and last ones for a read_committed reader.
 """
 
 from collections.abc import Iterable
@@ -61,10 +61,12 @@ def _offset(future) -> int | None:
 def committed(group: str, partitions: Iterable[Partition]) -> Offsets:
     """The group's committed offsets; partitions it never committed are left out. Raises KafkaException.
 
-    A consumer is asked: the same question to the admin client ends the process when the coordinator's connection breaks at that
-    moment (librdkafka, issue 4605).
+    A consumer is asked: the same question to the admin client ends the process when the coordinator's connection breaks
+    at that moment (librdkafka, issue 4605).
     """
-    places = clients.positions(group).committed([TopicPartition(*partition) for partition in partitions], TIMEOUT_SECONDS)
+    places = clients.positions(group).committed(
+        [TopicPartition(*partition) for partition in partitions], TIMEOUT_SECONDS
+    )
     return {Partition(place.topic, place.partition): place.offset for place in places if place.offset >= 0}
 
 
@@ -75,15 +77,23 @@ def behind(first: int | None, end: int | None, position: int | None) -> int | No
     return max(0, end - max(first, position or 0))
 
 
-def by_partition(topics: Iterable[str], within: Bounds, positions: Offsets, longest: int = transaction_markers.LONGEST) -> dict[Partition, int | None]:
-    """Lag of each partition of the topics, None where it cannot be told; a remainder (up to `longest`) without a message is none."""
+def by_partition(
+    topics: Iterable[str], within: Bounds, positions: Offsets, longest: int = transaction_markers.LONGEST
+) -> dict[Partition, int | None]:
+    """Lag of each partition of the topics, None where it cannot be told; a remainder (up to `longest`) without a
+    message is none.
+    """
     topics = set(topics)
     lags = {
         partition: behind(first, within.end[partition], positions.get(partition))
         for partition, first in within.first.items()
         if partition.topic in topics
     }
-    short = {partition: (within.end[partition] - lag, within.end[partition]) for partition, lag in lags.items() if lag and lag <= longest}
+    short = {
+        partition: (within.end[partition] - lag, within.end[partition])
+        for partition, lag in lags.items()
+        if lag and lag <= longest
+    }
     return lags | dict.fromkeys(transaction_markers.reader().only_markers(short) if short else (), 0)
 
 

@@ -1,4 +1,6 @@
-"""The schema registry as the consumers use it: ids of contracts and schemas by id, each asked for once in the life of a process."""
+"""The schema registry as the consumers use it: ids of contracts and schemas by id, each asked for once in the life of a
+process.
+"""
 
 import json
 import logging
@@ -21,7 +23,9 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def client() -> SchemaRegistryClient:
-    """A client that answers or fails within seconds: who calls it knows how to wait. One for a process: to make one takes 50 ms."""
+    """A client that answers or fails within seconds: who calls it knows how to wait. One for a process: to make one
+    takes 50 ms.
+    """
     return _client(conf.schema_registry_url())
 
 
@@ -44,7 +48,9 @@ class Schemas:
         self._schemas: dict[int, dict] = {}
 
     def id_of(self, contract: str, version: int) -> int:
-        """The id a contract's version is registered under. Raises NotReady: the registry is away, or does not have it yet."""
+        """The id a contract's version is registered under. Raises NotReady: the registry is away, or does not have it
+        yet.
+        """
         if (contract, version) not in self._ids:
             found = self._ids[contract, version] = self._look_up(contract, version)
             # What it stands for is known: no second question, for which the registry might be away.
@@ -52,7 +58,9 @@ class Schemas:
         return self._ids[contract, version]
 
     def by_id(self, schema_id: int) -> dict:
-        """The schema registered under an id. Raises LookupError for an id that does not exist, NotReady when the registry is away."""
+        """The schema registered under an id. Raises LookupError for an id that does not exist, NotReady when the
+        registry is away.
+        """
         if schema_id not in self._schemas:
             self._schemas[schema_id] = self._fetch(schema_id)
         return self._schemas[schema_id]
@@ -63,7 +71,9 @@ class Schemas:
             return self._registry.lookup_schema(subject, schema_of(contract, version)).schema_id
         except SchemaRegistryError as error:
             if error.http_status_code == 404:
-                raise NotReady(f"{subject} has no version {version} in the schema registry: run manage.py register_schemas") from error
+                raise NotReady(
+                    f"{subject} has no version {version} in the schema registry: run manage.py register_schemas"
+                ) from error
             raise NotReady(f"the schema registry answers {error}") from error
         except httpx.HTTPError as error:
             raise NotReady(_away(error)) from error

@@ -4,10 +4,18 @@ import time
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, Uuid
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 
-from consumers.kafka import clients
 from consumers import conf
+from consumers.kafka import clients
 
 TIMEOUT_SECONDS = 15
 CREATE, ALTER, GROW, NONE = "create", "alter", "grow", "none"
@@ -25,7 +33,9 @@ class Topic:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is not as it should be: `remedy` is create, alter, grow, or none where only an operator can help (`note` says how)."""
+    """What is not as it should be: `remedy` is create, alter, grow, or none where only an operator can help (`note`
+    says how).
+    """
 
     topic: Topic
     setting: str
@@ -49,7 +59,12 @@ def wanted(brokers: int) -> list[Topic]:
     return [
         Topic(conf.raw_topic(), conf.partitions(), replication, config | {"message.timestamp.type": "CreateTime"}),
         Topic(conf.enriched_topic(), conf.partitions(), replication, by_arrival),
-        Topic(conf.dead_letter_topic(), conf.dead_letter_partitions(), replication, by_arrival | {"max.message.bytes": str(clients.LARGEST_MESSAGE)}),
+        Topic(
+            conf.dead_letter_topic(),
+            conf.dead_letter_partitions(),
+            replication,
+            by_arrival | {"max.message.bytes": str(clients.LARGEST_MESSAGE)},
+        ),
     ]
 
 
@@ -64,7 +79,10 @@ def differences(admin: AdminClient, topics: list[Topic]) -> list[Difference]:
     configs = _configs(admin, [topic for topic in topics if topic.name in actual])
     missing = [topic for topic in topics if topic.name not in configs]
     present = [topic for topic in topics if topic.name in configs]
-    found = [Difference(topic, "topic", "missing", f"{topic.partitions} partitions × {topic.replication}", CREATE) for topic in missing]
+    found = [
+        Difference(topic, "topic", "missing", f"{topic.partitions} partitions × {topic.replication}", CREATE)
+        for topic in missing
+    ]
     for topic in present:
         found += _in_layout(topic, actual[topic.name].partitions) + _in_config(topic, configs[topic.name])
     return found
@@ -86,7 +104,9 @@ def _in_layout(topic: Topic, partitions: dict) -> list[Difference]:
 
 def _in_config(topic: Topic, actual: dict[str, str]) -> list[Difference]:
     return [
-        Difference(topic, name, actual.get(name, ""), value, ALTER) for name, value in topic.config.items() if actual.get(name) != value
+        Difference(topic, name, actual.get(name, ""), value, ALTER)
+        for name, value in topic.config.items()
+        if actual.get(name) != value
     ]
 
 
@@ -94,7 +114,9 @@ def _configs(admin: AdminClient, topics: list[Topic]) -> dict[str, dict[str, str
     """Topic → its settings, but for topics that the broker asked does not know."""
     if not topics:
         return {}
-    futures = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics], request_timeout=TIMEOUT_SECONDS)
+    futures = admin.describe_configs(
+        [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics], request_timeout=TIMEOUT_SECONDS
+    )
     found = {}
     for resource, future in futures.items():
         try:
@@ -107,9 +129,11 @@ def _configs(admin: AdminClient, topics: list[Topic]) -> dict[str, dict[str, str
 
 
 def repair(admin: AdminClient, found: list[Difference]) -> list[Difference]:
-    """Create, grow and reconfigure, and wait until that shows; what is left. Raises KafkaException at the first failure.
+    """Create, grow and reconfigure, and wait until that shows; what is left. Raises KafkaException at the first
+    failure.
 
-    A topic that seemed to be missing, as not every broker had heard of it, may show differences of its own meanwhile: these are repaired, too.
+    A topic that seemed to be missing, as not every broker had heard of it, may show differences of its own meanwhile:
+    these are repaired, too.
     """
     topics = list({difference.topic.name: difference.topic for difference in found}.values())
     deadline, done = time.monotonic() + TIMEOUT_SECONDS, []
@@ -130,7 +154,11 @@ def _change(admin: AdminClient, found: list[Difference]) -> None:
     for difference in reversed([difference for difference in found if difference.remedy == GROW]):
         _settle(admin.create_partitions([NewPartitions(difference.topic.name, difference.topic.partitions)]))
     if changes := [difference for difference in found if difference.remedy == ALTER]:
-        _settle(admin.incremental_alter_configs([_alteration(name, changes) for name in {change.topic.name for change in changes}]))
+        _settle(
+            admin.incremental_alter_configs(
+                [_alteration(name, changes) for name in {change.topic.name for change in changes}]
+            )
+        )
 
 
 def _alteration(topic: str, changes: list[Difference]) -> ConfigResource:

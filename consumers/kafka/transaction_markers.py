@@ -1,7 +1,7 @@
 """Lag without transaction markers: each transaction ends with one, which takes an offset that no reader ever sees.
 
-So a group that has read everything stays one offset behind the end of each partition. Whether a remainder is nothing but markers can
-only be told by reading it; what was once read of a log stays true.
+So a group that has read everything stays one offset behind the end of each partition. Whether a remainder is nothing
+but markers can only be told by reading it; what was once read of a log stays true.
 """
 
 import threading
@@ -14,7 +14,9 @@ from consumers.kafka import clients
 from consumers.runtime.stage import Partition
 
 LONGEST = 2
-"""A remainder of more offsets is taken to hold messages; a batch's own marker, and perhaps one of a batch given up, is fewer."""
+"""A remainder of more offsets is taken to hold messages; a batch's own marker, and perhaps one of a batch given up, is
+fewer.
+"""
 TIMEOUT_SECONDS = 3.0
 
 Span = tuple[int, int]
@@ -32,7 +34,9 @@ class Reader:
     def only_markers(self, spans: dict[Partition, Span]) -> set[Partition]:
         """The partitions whose span holds no message; one that cannot be read in time is not among them."""
         with self._lock:
-            unknown = {partition: span for partition, span in spans.items() if self._only_markers.get(partition) != span}
+            unknown = {
+                partition: span for partition, span in spans.items() if self._only_markers.get(partition) != span
+            }
             if unknown:
                 self._only_markers |= {partition: unknown[partition] for partition in self._read(unknown)}
             return {partition for partition, span in spans.items() if self._only_markers.get(partition) == span}

@@ -9,7 +9,9 @@ Decoded = tuple[Record, dict]
 
 
 def decode(codec: Codec, schemas: Schemas, records: list[Record]) -> tuple[list[Decoded], list[Rejection]]:
-    """The valid events among records, in order, and the rest. Raises NotReady when a schema's id cannot be looked up."""
+    """The valid events among records, in order, and the rest. Raises NotReady when a schema's id cannot be looked
+    up.
+    """
     decoded: list[Decoded] = []
     rejections: list[Rejection] = []
     for record in records:

@@ -1,4 +1,6 @@
-"""Large payloads as the stages use them: an object store that is away is waited for, an object that is not what it should be is a rejection."""
+"""Large payloads as the stages use them: an object store that is away is waited for, an object that is not what it
+should be is a rejection.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +13,8 @@ from audittrail import contracts
 from audittrail.archive import large_payloads
 from audittrail.contracts.codec import Codec, UndecodableEvent
 from audittrail.events.versions import is_reference
-from consumers.messages.decoding import Decoded, rejection
 from consumers.kafka.schema_registry import codec, schemas
+from consumers.messages.decoding import Decoded, rejection
 from consumers.runtime.stage import NotReady, Rejection
 
 

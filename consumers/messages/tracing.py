@@ -1,7 +1,8 @@
-"""The trace of an event, from the request that made it to the sinks: W3C `traceparent` in the headers, spans by OpenTelemetry.
+"""The trace of an event, from the request that made it to the sinks: W3C `traceparent` in the headers, spans by
+OpenTelemetry.
 
-Without OTEL_EXPORTER_OTLP_ENDPOINT no span is made, and the header travels as the request sent it. With it, each stage adds a span
-to the trace of each event and passes its own on as the parent of the next.
+Without OTEL_EXPORTER_OTLP_ENDPOINT no span is made, and the header travels as the request sent it. With it, each stage
+adds a span to the trace of each event and passes its own on as the parent of the next.
 """
 
 import time
@@ -25,7 +26,9 @@ _tracer: Tracer | None = None
 
 @contextmanager
 def exported(stage: str) -> Iterator[None]:
-    """Export this process's spans, as service `audit-trail-<stage>`, while the block runs, if it is configured where to."""
+    """Export this process's spans, as service `audit-trail-<stage>`, while the block runs, if it is configured where
+    to.
+    """
     global _tracer
     if not conf.otlp_endpoint():
         yield
@@ -47,28 +50,35 @@ def exported(stage: str) -> Iterator[None]:
 
 
 def published(traceparent: str | None, captured_at: datetime, attributes: dict[str, str | int]) -> str | None:
-    """The traceparent of a message about to be published: of a span since the event's capture, or of the request itself.
+    """The traceparent of a message about to be published: of a span since the event's capture, or of the request
+    itself.
 
     None for an event without a trace, or whose traceparent is not well-formed.
     """
     parent = _context(traceparent)
     if parent is None or _tracer is None:
         return traceparent if parent else None
-    span = _tracer.start_span("relay publish", parent, SpanKind.PRODUCER, attributes, start_time=int(captured_at.timestamp() * 1e9))
+    span = _tracer.start_span(
+        "relay publish", parent, SpanKind.PRODUCER, attributes, start_time=int(captured_at.timestamp() * 1e9)
+    )
     span.end()
     return _traceparent(trace.set_span_in_context(span))
 
 
 @contextmanager
 def processing(stage: str, records: Iterable[Record]) -> Iterator[None]:
-    """Spans of a stage, one for each record that has a trace, for as long as the block runs; what the stage passes on belongs to them."""
+    """Spans of a stage, one for each record that has a trace, for as long as the block runs; what the stage passes on
+    belongs to them.
+    """
     if _tracer is None:
         yield
         return
     began, spans = time.time_ns(), []
     for record in records:
         if (parent := _context((record.headers.get(HEADER) or b"").decode(errors="replace"))) is not None:
-            span = _tracer.start_span(f"{stage} process", parent, SpanKind.CONSUMER, _attributes(record), start_time=began)
+            span = _tracer.start_span(
+                f"{stage} process", parent, SpanKind.CONSUMER, _attributes(record), start_time=began
+            )
             record.headers[HEADER] = _traceparent(trace.set_span_in_context(span)).encode()
             spans.append(span)
     try:

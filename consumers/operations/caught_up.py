@@ -1,4 +1,5 @@
-"""Whether everything saved by a moment has arrived everywhere, by criteria that a store meets only if it has the events.
+"""Whether everything saved by a moment has arrived everywhere, by criteria that a store meets only if it has the
+events.
 
 - relay: no committed outbox row of that time is unpublished;
 - database: each article has as many events up to its head's sequence as that sequence says (one row for each sequence);
@@ -13,8 +14,8 @@ from django.db import connections
 from django.db.models import Max
 
 from audittrail import conf as audit
-from audittrail.search import index
 from audittrail.models import Head, OutboxEvent
+from audittrail.search import index
 from consumers.kafka import clients
 from consumers.operations.pipeline_position import Passage
 
@@ -87,11 +88,15 @@ class InIndex(Store):
 
     def _counts(self, heads: dict[str, int]) -> Iterator[tuple[str, int]]:
         filters = {
-            article: {"bool": {"filter": [{"term": {"article_id": article}}, {"range": {"sequence": {"lte": sequence}}}]}}
+            article: {
+                "bool": {"filter": [{"term": {"article_id": article}}, {"range": {"sequence": {"lte": sequence}}}]}
+            }
             for article, sequence in heads.items()
         }
         with index.available():
-            answer = index.client().search(index=audit.search_index(), size=0, aggs={"articles": {"filters": {"filters": filters}}})
+            answer = index.client().search(
+                index=audit.search_index(), size=0, aggs={"articles": {"filters": {"filters": filters}}}
+            )
         for article, bucket in answer["aggregations"]["articles"]["buckets"].items():
             yield article, bucket["doc_count"]
 

@@ -28,7 +28,10 @@ def _cause(letter: DeadLetter) -> GapCause:
     if letter.replayed_at is not None:
         return GapCause("it was in the dead letters and has been replayed.", on_its_way=True)
     detail = f": {letter.detail[:200]}" if letter.detail else ""
-    return GapCause(f"it is in the dead letters ({letter.reason.replace('_', ' ')}{detail}). An admin can replay it.", _page("admin:consumers_deadletter_change", letter.pk))
+    return GapCause(
+        f"it is in the dead letters ({letter.reason.replace('_', ' ')}{detail}). An admin can replay it.",
+        _page("admin:consumers_deadletter_change", letter.pk),
+    )
 
 
 def _page(name: str, key) -> str:

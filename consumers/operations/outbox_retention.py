@@ -4,14 +4,15 @@ import time
 
 from django.db import connections
 
-from consumers.kafka import clients
 from consumers import conf
+from consumers.kafka import clients
 from consumers.operations.pipeline_position import Passage
 
 PATIENCE_SECONDS = 30.0
 AT_ONCE = 10_000
 
-# An event that ended in the dead letters is in no store, and stays; of an amended one only the outbox knows what was captured.
+# An event that ended in the dead letters is in no store, and stays; of an amended one only the outbox knows what was
+# captured.
 _PRUNE = """
 DELETE FROM audittrail_outboxevent WHERE id IN (
   SELECT o.id FROM audittrail_outboxevent o
@@ -20,7 +21,8 @@ DELETE FROM audittrail_outboxevent WHERE id IN (
 
 
 def prune() -> int:
-    """Remove what was published AUDIT_OUTBOX_DAYS ago and is in database and archive; how many rows. Raises KafkaException.
+    """Remove what was published AUDIT_OUTBOX_DAYS ago and is in database and archive; how many rows. Raises
+    KafkaException.
 
     While the archive is behind nothing is removed: another hour, then.
     """

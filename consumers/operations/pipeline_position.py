@@ -1,8 +1,8 @@
 """When everything that was published by now has gone through enricher and archive.
 
-A group that has committed past the end of its topic has processed all that was there, as every stage commits after its work is
-durable. So: note the end of the raw topic; once the enricher is past it, note the end of the enriched topic; once the archive is past
-that, the archive has every event published before the first note.
+A group that has committed past the end of its topic has processed all that was there, as every stage commits after its
+work is durable. So: note the end of the raw topic; once the enricher is past it, note the end of the enriched topic;
+once the archive is past that, the archive has every event published before the first note.
 """
 
 from confluent_kafka.admin import AdminClient
@@ -17,7 +17,9 @@ LONGEST = 20_000
 
 
 class Passage:
-    """Everything published before this object was made, on its way. Raises KafkaException throughout, and can then be asked again."""
+    """Everything published before this object was made, on its way. Raises KafkaException throughout, and can then be
+    asked again.
+    """
 
     def __init__(self, admin: AdminClient):
         self._admin = admin
@@ -29,7 +31,9 @@ class Passage:
         return self._left(self._to_enricher, ENRICHER_GROUP)
 
     def before_archive(self) -> int | None:
-        """Messages that the archive still has to pass; None while that cannot be told, at least until the enricher has passed all."""
+        """Messages that the archive still has to pass; None while that cannot be told, at least until the enricher has
+        passed all.
+        """
         if self._to_archive is None:
             if self.before_enricher() != 0:
                 return None
@@ -38,4 +42,8 @@ class Passage:
 
     def _left(self, within: consumer_lag.Bounds, group: str) -> int | None:
         topics = {partition.topic for partition in within.first}
-        return consumer_lag.total(consumer_lag.by_partition(topics, within, consumer_lag.committed(conf.group(group), within.first), longest=LONGEST))
+        return consumer_lag.total(
+            consumer_lag.by_partition(
+                topics, within, consumer_lag.committed(conf.group(group), within.first), longest=LONGEST
+            )
+        )

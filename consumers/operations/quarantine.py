@@ -1,7 +1,8 @@
 """Events that violate the contract: why, what would mend them, and their release into their own place.
 
-A release clears the mark in the outbox; the relay then publishes the event late, and readers place it by its sequence. What was captured
-stays in the outbox row, hash and all: amendments are kept beside it, and made and marked on publication.
+A release clears the mark in the outbox; the relay then publishes the event late, and readers place it by its sequence.
+What was captured stays in the outbox row, hash and all: amendments are kept beside it, and made and marked on
+publication.
 """
 
 from django.db import transaction
@@ -49,7 +50,9 @@ def release(event: OutboxEvent, amendments: list[dict], user) -> None:
         rows = OutboxEvent.objects.using(DATABASE).filter(pk=event.pk, published_at=None).exclude(set_aside=None)
         if not rows.update(set_aside=None, amendments=amendments):
             raise NotReleased("somebody else has released it")
-        detail = f"{event.article_id} #{event.sequence} released" + "".join(f"; {each['field']} amended: {each['reason']}" for each in amendments)
+        detail = f"{event.article_id} #{event.sequence} released" + "".join(
+            f"; {each['field']} amended: {each['reason']}" for each in amendments
+        )
         ControlAction.objects.using(DATABASE).create(stage="relay", action="release", detail=detail, user_id=user.pk)
     wake_soon()
 
@@ -59,7 +62,11 @@ def checked(amendments) -> list[dict]:
     if not isinstance(amendments, list):
         raise BadAmendment("amendments: write a list of objects with field, value and reason")
     for each in amendments:
-        if not isinstance(each, dict) or each.keys() != {"field", "value", "reason"} or not all(isinstance(each[name], str) and each[name] for name in ("field", "reason")):
+        if (
+            not isinstance(each, dict)
+            or each.keys() != {"field", "value", "reason"}
+            or not all(isinstance(each[name], str) and each[name] for name in ("field", "reason"))
+        ):
             raise BadAmendment(f"{each!r}: an amendment has field, value and reason, nothing else")
     return amendments
 

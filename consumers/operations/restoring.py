@@ -1,7 +1,7 @@
 """Carrying out what audittrail.integrity.restore plans: each step is whole or has not happened, and can be repeated.
 
-Rows are added by the database sink's own statements, in the pipeline's role.  What is already there is never changed, but for
-altered rows, which the owner alone can replace, and index documents, which are only a copy.
+Rows are added by the database sink's own statements, in the pipeline's role.  What is already there is never changed,
+but for altered rows, which the owner alone can replace, and index documents, which are only a copy.
 """
 
 import getpass
@@ -16,9 +16,9 @@ import psycopg
 from elasticsearch import helpers
 
 from audittrail import conf as audit
-from audittrail.search import documents, index
 from audittrail.archive import repair
 from audittrail.integrity.restore import Step, right_in
+from audittrail.search import documents, index
 from consumers.database import connect
 from consumers.stages import database_rows
 
@@ -36,17 +36,27 @@ Problems = list[str]
 def carry_out(steps: Iterable[Step], recent: datetime, progress: Callable[[int], None]) -> tuple[int, Problems]:
     """How many steps were done, and what could not be.
 
-    Raises psycopg.Error, SearchUnavailable, ArchiveUnavailable: what was done until then stays, the same call completes it.
+    Raises psycopg.Error, SearchUnavailable, ArchiveUnavailable: what was done until then stays, the same call completes
+    it.
     """
     by_deed: dict[str, list[Step]] = defaultdict(list)
     for step in steps:
         by_deed[step.deed].append(step)
     done, problems = 0, []
-    # Altered rows first: they may hold the identities of rows to be added.  Objects are rebuilt from what the database then has.
+    # Altered rows first: they may hold the identities of rows to be added.  Objects are rebuilt from what the database
+    # then has.
     for deed, some in sorted(by_deed.items(), key=lambda item: _ORDER.index(item[0])):
         failed = _DOERS[deed](some, recent)
         for step in some:
-            log.warning("restore by %s: %s %s %s #%s from %s", getpass.getuser(), step.store, deed, step.target, step.sequence, step.source or "what is around it")
+            log.warning(
+                "restore by %s: %s %s %s #%s from %s",
+                getpass.getuser(),
+                step.store,
+                deed,
+                step.target,
+                step.sequence,
+                step.source or "what is around it",
+            )
         for problem in failed:
             log.error("restore: %s", problem)
         done, problems = done + len(some) - len(failed), problems + failed
@@ -61,7 +71,10 @@ def _insert(steps: list[Step], recent: datetime) -> Problems:
         for article, some in _by_article(steps):
             with connection.transaction():
                 homeless = database_rows.store_events(connection, [step.event for step in some])
-            problems += [f"{article} #{some[number].sequence}: another row has its event_id; see --replace-altered" for number in homeless]
+            problems += [
+                f"{article} #{some[number].sequence}: another row has its event_id; see --replace-altered"
+                for number in homeless
+            ]
     return problems
 
 
@@ -84,7 +97,9 @@ def _replace_rows(connection: psycopg.Connection, article: str, steps: list[Step
         connection.execute(_FORK, [article, step.sequence, step.event["hash"], step.detail["hash"], evidence])
     connection.execute(_REMOVE, [article, [step.sequence for step in steps]])
     if homeless := database_rows.store_events(connection, [step.event for step in steps]):
-        raise psycopg.IntegrityError(f"another article's row has the event_id of {', '.join(f'#{steps[number].sequence}' for number in homeless)}")
+        raise psycopg.IntegrityError(
+            f"another article's row has the event_id of {', '.join(f'#{steps[number].sequence}' for number in homeless)}"
+        )
 
 
 def _publish(steps: list[Step], recent: datetime) -> Problems:
@@ -128,7 +143,9 @@ def _write_documents(steps: list[Step], recent: datetime) -> Problems:
         for step in steps
     )
     with index.available():
-        _, errors = helpers.bulk(index.client(), actions, index=audit.search_index(), require_alias=True, raise_on_error=False)
+        _, errors = helpers.bulk(
+            index.client(), actions, index=audit.search_index(), require_alias=True, raise_on_error=False
+        )
         index.client().indices.refresh(index=audit.search_index())
     refused = [next(iter(error.values())) for error in errors]
     return [f"index: {answer['_id']}: {answer['error']}" for answer in refused if answer["status"] != 409]

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from audittrail.archive import writer
-from consumers.kafka import clients, topics
 from consumers import conf
+from consumers.kafka import clients, topics
 
 GRACE = timedelta(minutes=15)
 """After midnight: clocks of brokers differ, and a transaction begun before may still be committed."""
@@ -19,7 +19,9 @@ class NotKnown(Exception):
 
 
 def passed(days: list[date], now: datetime) -> list[date]:
-    """Those of some days (UTC) of which nothing can arrive any more and everything is archived. Raises NotKnown, KafkaException."""
+    """Those of some days (UTC) of which nothing can arrive any more and everything is archived. Raises NotKnown,
+    KafkaException.
+    """
     over = [day for day in days if now >= _end(day) + GRACE]
     oldest = min(_waiting().values(), default=now) if over else now
     return [day for day in over if oldest >= _end(day)]
@@ -51,7 +53,9 @@ def _first_times(reader: Consumer, numbers: set[int]) -> dict[int, datetime]:
     while found.keys() | ended != numbers:
         message = reader.poll(TIMEOUT_SECONDS)
         if message is None:
-            raise NotKnown(f"Kafka does not tell what partitions {sorted(numbers - found.keys() - ended)} of the topic hold.")
+            raise NotKnown(
+                f"Kafka does not tell what partitions {sorted(numbers - found.keys() - ended)} of the topic hold."
+            )
         if message.error() is None:
             at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
             found[message.partition()] = min(at, found.get(message.partition(), at))

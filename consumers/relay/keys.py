@@ -29,7 +29,9 @@ def by_article_and_hour(event: dict) -> str:
 
 @dataclass(slots=True)
 class Heat:
-    """How often an article changed: events in the window that began at `since` (seconds since 1970) and in the one before."""
+    """How often an article changed: events in the window that began at `since` (seconds since 1970) and in the one
+    before.
+    """
 
     since: int
     count: int = 0
@@ -42,8 +44,8 @@ class Heat:
 
 
 class ByArticleWhileCool:
-    """One key for an article, until it changes `hot` times a minute; then its events are dealt out among keys until it has
-    cooled down to half of that, so that it does not go to and fro.
+    """One key for an article, until it changes `hot` times a minute; then its events are dealt out among keys until it
+    has cooled down to half of that, so that it does not go to and fro.
 
     Time is that of recording: the same events in the same order always get the same keys.
     """
@@ -73,7 +75,9 @@ class ByArticleWhileCool:
 
     def _forget_cold(self, window: int) -> None:
         if len(self._heats) >= REMEMBERED:
-            self._heats = {article: heat for article, heat in self._heats.items() if heat.since >= window - WINDOW_SECONDS}
+            self._heats = {
+                article: heat for article, heat in self._heats.items() if heat.since >= window - WINDOW_SECONDS
+            }
 
 
 STRATEGIES: dict[str, Callable[[], KeyStrategy]] = {

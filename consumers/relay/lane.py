@@ -11,13 +11,12 @@ import psycopg
 from confluent_kafka import Consumer, KafkaException
 
 from audittrail import contracts
-from consumers import conf
+from consumers import conf, database
 from consumers.kafka import schema_registry
-from consumers import database
 from consumers.relay.keys import STRATEGIES, lane_partitions
 from consumers.relay.messages import MessageWriter
-from consumers.relay.recovery import Halt, Recovery, recovery
 from consumers.relay.publisher import Publisher
+from consumers.relay.recovery import Halt, Recovery, recovery
 from consumers.relay.store import LaneStore, Lease, LeaseLost
 from consumers.runtime.stage import NotReady
 
@@ -27,14 +26,18 @@ FIRST_DELAY = 0.2
 HELD_BY_ANOTHER = 1.0
 PAUSED = 0.5
 NUMBER_KEPT = 6 * 3600.0
-"""Seconds after which a quiet lane commits its number anew; far below Kafka's offsets.retention.minutes of seven days."""
+"""Seconds after which a quiet lane commits its number anew; far below Kafka's offsets.retention.minutes of seven
+days.
+"""
 HALTED = 30.0
 """Seconds until a halted lane looks again, in case somebody has put it right."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneReport:
-    """A lane's state as the relay shows it: starting, running, paused, waiting (something is away or in the way), halted or stopped."""
+    """A lane's state as the relay shows it: starting, running, paused, waiting (something is away or in the way),
+    halted or stopped.
+    """
 
     state: str
     reason: str = ""
@@ -43,7 +46,8 @@ class LaneReport:
 class LaneWorker(threading.Thread):
     """Publishes one lane until it is told to stop.
 
-    Whatever fails ends this life of the lane; the next begins, after a growing delay, by asking Kafka for the last number.
+    Whatever fails ends this life of the lane; the next begins, after a growing delay, by asking Kafka for the last
+    number.
     """
 
     def __init__(self, lane: int, holder: str, numbers: Consumer, paused: Callable[[], bool]):
@@ -109,7 +113,9 @@ class LaneWorker(threading.Thread):
                 store.wait(conf.relay_poll_seconds())
 
     def _gather(self, begun: float, rows: Sequence[int]) -> None:
-        """Let rows gather for the next batch, unless this one had all it may: what a transaction costs Kafka hardly depends on its rows."""
+        """Let rows gather for the next batch, unless this one had all it may: what a transaction costs Kafka hardly
+        depends on its rows.
+        """
         if len(rows) < conf.relay_batch_rows():
             self._stopping.wait(max(0.0, begun + conf.relay_interval_seconds() - time.monotonic()))
 
@@ -120,9 +126,13 @@ class LaneWorker(threading.Thread):
 
     def _writer(self, partitions: int) -> MessageWriter:
         self.partitions = lane_partitions(self.lane, conf.relay_lanes(), partitions)
-        return MessageWriter(conf.raw_topic(), schema_registry.codec(contracts.RAW), STRATEGIES[conf.key_strategy()](), self.partitions)
+        return MessageWriter(
+            conf.raw_topic(), schema_registry.codec(contracts.RAW), STRATEGIES[conf.key_strategy()](), self.partitions
+        )
 
-    def _publish(self, store: LaneStore, lease: Lease, publisher: Publisher, writer: MessageWriter, ids: Sequence[int]) -> None:
+    def _publish(
+        self, store: LaneStore, lease: Lease, publisher: Publisher, writer: MessageWriter, ids: Sequence[int]
+    ) -> None:
         valid, messages, refused = writer.write(store.rows(ids))
         number = store.intend(lease, valid, refused)
         self.refused += len(refused)

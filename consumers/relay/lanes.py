@@ -18,8 +18,8 @@ _ADD = "INSERT INTO consumers_relaylane (lane, holder, token, done) VALUES (%(la
 def ensure_lanes(connection: psycopg.Connection, lanes: int, number_of: Callable[[int], int | None]) -> None:
     """Make the lanes 0 … lanes - 1, where there are none or another number of them.
 
-    `number_of` gives a lane's batch number in Kafka: a lane that existed before goes on counting from there. Their number
-    changes only while nothing is under way, since an article may move to another lane. Raises LanesInUse.
+    `number_of` gives a lane's batch number in Kafka: a lane that existed before goes on counting from there. Their
+    number changes only while nothing is under way, since an article may move to another lane. Raises LanesInUse.
     """
     with connection.transaction():
         connection.execute(_LOCK)

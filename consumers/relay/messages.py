@@ -1,16 +1,18 @@
-"""Outbox rows to messages: the raw event of the contract, framed, with CloudEvents attributes as headers (binary mode)."""
+"""Outbox rows to messages: the raw event of the contract, framed, with CloudEvents attributes as headers (binary
+mode).
+"""
 
 from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from audittrail import contracts
-from audittrail.events import edit_script
 from audittrail.archive import large_payloads
-from audittrail.contracts.codec import Codec
 from audittrail.conf import event_source
 from audittrail.contracts import amendments
+from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import InvalidEvent, validate
+from audittrail.events import edit_script
 from consumers.messages import tracing
 from consumers.relay.keys import KeyStrategy, partition_of
 from consumers.relay.store import Refusal
@@ -21,21 +23,38 @@ CONTENT_TYPE = b"application/vnd.confluent.avro"
 LARGEST_MESSAGE = 900_000
 """Bytes of a message's value, below the broker's default message.max.bytes of 1 MiB."""
 
-_SAME = (
-    "event_id article_id kind sequence operation title status occurred_at recorded_at salt state_digest previous_hash hash".split()
-)
+_SAME = [
+    "event_id",
+    "article_id",
+    "kind",
+    "sequence",
+    "operation",
+    "title",
+    "status",
+    "occurred_at",
+    "recorded_at",
+    "salt",
+    "state_digest",
+    "previous_hash",
+    "hash",
+]
 _CONTEXT = ("request_id", "correlation_id", "ip", "user_agent", "channel")
 _PROFILE = ("name", "byline", "role", "desk")
 
 
 def event_of(row: dict) -> dict:
-    """The raw event in an outbox row (column → value), as amended when it was released. Raises amendments.BadAmendment."""
+    """The raw event in an outbox row (column → value), as amended when it was released. Raises
+    amendments.BadAmendment.
+    """
     return amendments.amended(captured(row), row["amendments"])
 
 
 def captured(row: dict) -> dict:
     """The raw event in an outbox row, as it was captured."""
-    texts = {field: (before, after) for field, before, after in zip(row["text_fields"], row["texts_before"], row["texts_after"], strict=True)}
+    texts = {
+        field: (before, after)
+        for field, before, after in zip(row["text_fields"], row["texts_before"], row["texts_after"], strict=True)
+    }
     return {
         **{name: row[name] for name in _SAME},
         "actor": _actor(row),
@@ -65,14 +84,19 @@ def _change(entry: dict, texts: dict, keyframe: bool) -> dict:
 
 
 def _text(before: str | None, after: str | None, keyframe: bool) -> dict:
-    """An edit script between two texts; whole texts where one side is null; nothing where the keyframe has what is known."""
+    """An edit script between two texts; whole texts where one side is null; nothing where the keyframe has what is
+    known.
+    """
     if before is not None and after is not None:
         return {"edits": [edit._asdict() for edit in edit_script.diff(before, after)]}
     return {} if keyframe else {"before": before, "after": after}
 
 
 def _keyframe(row: dict, texts: dict) -> dict:
-    return {"values": {**row["scalars"], **{field: after for field, (_, after) in texts.items()}}, "relations": row["relations"]}
+    return {
+        "values": {**row["scalars"], **{field: after for field, (_, after) in texts.items()}},
+        "relations": row["relations"],
+    }
 
 
 def headers_of(event: dict, traceparent: str | None) -> dict[str, bytes]:
@@ -90,7 +114,9 @@ def headers_of(event: dict, traceparent: str | None) -> dict[str, bytes]:
 
 
 def violation(event: dict) -> InvalidEvent | None:
-    """What keeps an event from being published under the newest contract, as far as that can be told without any service."""
+    """What keeps an event from being published under the newest contract, as far as that can be told without any
+    service.
+    """
     codec = Codec(contracts.RAW, contracts.latest(contracts.RAW), 0)
     try:
         codec.encode(event)
@@ -103,11 +129,19 @@ def violation(event: dict) -> InvalidEvent | None:
 
 def told(problem: Exception) -> str:
     """In words, why a row cannot be published."""
-    return str(problem) if isinstance(problem, InvalidEvent | amendments.BadAmendment) else f"event: cannot be read, {type(problem).__name__}: {problem}"
+    return (
+        str(problem)
+        if isinstance(problem, InvalidEvent | amendments.BadAmendment)
+        else f"event: cannot be read, {type(problem).__name__}: {problem}"
+    )
 
 
 def _too_large(value: bytes) -> InvalidEvent:
-    return InvalidEvent("title", f"makes the event {len(value)} bytes long even without its content", f"shorten it: {LARGEST_MESSAGE} are the limit")
+    return InvalidEvent(
+        "title",
+        f"makes the event {len(value)} bytes long even without its content",
+        f"shorten it: {LARGEST_MESSAGE} are the limit",
+    )
 
 
 class MessageWriter:
@@ -137,7 +171,11 @@ class MessageWriter:
         return Message(self._topic, partition, key, value, headers_of(event, self._traced(row, partition)))
 
     def _traced(self, row: dict, partition: int) -> str | None:
-        attributes = {"messaging.system": "kafka", "messaging.destination.name": self._topic, "messaging.destination.partition.id": str(partition)}
+        attributes = {
+            "messaging.system": "kafka",
+            "messaging.destination.name": self._topic,
+            "messaging.destination.partition.id": str(partition),
+        }
         return tracing.published(row["context"].get("traceparent"), row["recorded_at"], attributes)
 
     def _value(self, event: dict) -> bytes:

@@ -1,15 +1,15 @@
 """A lane's side in Kafka: its transactions, and the batch number committed with each.
 
-A publisher that raised is finished: close it and make a new one under the same transactional id, which ends whatever the old
-one left open. So a late reply to a timed-out call never hits a later transaction.
+A publisher that raised is finished: close it and make a new one under the same transactional id, which ends whatever
+the old one left open. So a late reply to a timed-out call never hits a later transaction.
 """
 
 import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from consumers.kafka import clients
 from consumers import conf
+from consumers.kafka import clients
 from consumers.kafka.call_watchdog import enforced
 from consumers.relay.recovery import Halt
 from consumers.runtime.stage import Message, NotReady
@@ -43,7 +43,9 @@ class Publisher:
         if topic.error:
             raise NotReady(f"topic {self._place.topic}: {topic.error.str()}; create it with manage.py create_topics")
         if len(topic.partitions) < conf.relay_lanes():
-            raise Halt(f"topic {self._place.topic} has {len(topic.partitions)} partitions for {conf.relay_lanes()} lanes: lower AUDIT_RELAY_LANES")
+            raise Halt(
+                f"topic {self._place.topic} has {len(topic.partitions)} partitions for {conf.relay_lanes()} lanes: lower AUDIT_RELAY_LANES"
+            )
         return len(topic.partitions)
 
     def number(self) -> int | None:
@@ -55,7 +57,12 @@ class Publisher:
         self._producer.begin_transaction()
         for message in messages:
             self._producer.produce(
-                message.topic, message.value, message.key, message.partition, headers=message.headers, on_delivery=self._delivered
+                message.topic,
+                message.value,
+                message.key,
+                message.partition,
+                headers=message.headers,
+                on_delivery=self._delivered,
             )
         self._confirm()
         place = TopicPartition(self._place.topic, self._place.partition, number)

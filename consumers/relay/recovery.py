@@ -38,7 +38,9 @@ def recovery(progress: Progress, number: int | None) -> Recovery:
         return Recovery.PUBLISH
     ahead = "ahead of" if number > progress.done else "behind"
     known = progress.intent or progress.done
-    raise Halt(f"Kafka is {ahead} PostgreSQL: batch {number} there, {known} here; one of them was restored or failed over. {_REMEDY}")
+    raise Halt(
+        f"Kafka is {ahead} PostgreSQL: batch {number} there, {known} here; one of them was restored or failed over. {_REMEDY}"
+    )
 
 
 _REMEDY = "See 'When the relay halts' in docs/operating.md."

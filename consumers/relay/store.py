@@ -1,6 +1,7 @@
 """A lane's side in PostgreSQL: its lease, its intent, and the outbox rows it publishes.
 
-Every change holds only while the lease's token is the lane's: a predecessor that was frozen and wakes up changes nothing.
+Every change holds only while the lease's token is the lane's: a predecessor that was frozen and wakes up changes
+nothing.
 """
 
 from collections.abc import Iterable
@@ -93,7 +94,9 @@ class LaneStore:
         return Progress(done, intent, tuple(rows or ()))
 
     def pending(self, lease: Lease, limit: int, max_bytes: int) -> list[int]:
-        """Ids of the rows to publish next, oldest first: at most `limit`, and `max_bytes` of stored content (one row at least)."""
+        """Ids of the rows to publish next, oldest first: at most `limit`, and `max_bytes` of stored content (one row at
+        least).
+        """
         chosen, total = [], 0
         for row_id, size in self._execute(_PENDING, lane=lease.lane, lanes=self._lanes, limit=limit):
             total += size
@@ -108,7 +111,9 @@ class LaneStore:
             return cursor.execute(_ROWS, {"rows": list(ids)}).fetchall()
 
     def intend(self, lease: Lease, ids: list[int], refused: list[Refusal]) -> int | None:
-        """Commit the next batch (None: no row of it is valid) and set the refused rows aside; gives its number. Raises LeaseLost."""
+        """Commit the next batch (None: no row of it is valid) and set the refused rows aside; gives its number. Raises
+        LeaseLost.
+        """
         with self._connection.transaction():
             number = self._intend(lease, ids)
             for refusal in refused:

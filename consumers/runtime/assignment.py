@@ -1,7 +1,8 @@
 """A member's partitions through rebalances: cooperative, so that only what moves is touched.
 
-And the topics they are of. A client goes on reading a topic made anew under its name, from where it was in the one before, and may
-never notice: what it then skips would be lost. So Kafka's ids of the topics are compared before a batch is processed.
+And the topics they are of. A client goes on reading a topic made anew under its name, from where it was in the one
+before, and may never notice: what it then skips would be lost. So Kafka's ids of the topics are compared before a batch
+is processed.
 """
 
 import contextlib
@@ -36,7 +37,9 @@ class Membership:
         self._topic_ids: dict[str, str] = {}
 
     def check_topics(self) -> None:
-        """Raises Fenced when a topic is not the one it was at the first call, NotReady while there is none or Kafka does not tell."""
+        """Raises Fenced when a topic is not the one it was at the first call, NotReady while there is none or Kafka
+        does not tell.
+        """
         try:
             found = topics.ids(clients.admin(), self._stage.topics(), ANSWER_WITHIN)
         except KafkaException as error:
@@ -46,7 +49,9 @@ class Membership:
             raise Fenced(f"topic {anew[0]} was made anew: only new clients read it from its first message")
 
     def join(self) -> None:
-        self._consumer.subscribe(self._stage.topics(), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        self._consumer.subscribe(
+            self._stage.topics(), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
 
     def hold(self) -> None:
         """Fetch nothing; the membership goes on."""
@@ -94,7 +99,9 @@ class Membership:
         self._tell(positions)
 
     def _set_flow(self, partitions: list[Partition]) -> None:
-        """Of partitions just assigned. librdkafka remembers a pause beyond the loss of a partition: what comes back is resumed, or it never flows."""
+        """Of partitions just assigned. librdkafka remembers a pause beyond the loss of a partition: what comes back is
+        resumed, or it never flows.
+        """
         held = [partition for partition in partitions if not self._flowing or partition in self.unplaced]
         self._consumer.pause(_unplaced(held))
         self._consumer.resume(_unplaced(partition for partition in partitions if partition not in held))

@@ -11,7 +11,9 @@ MAX_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Batch:
-    """Records under way together, in offset order within each partition; `outcome` once the stage has processed them."""
+    """Records under way together, in offset order within each partition; `outcome` once the stage has processed
+    them.
+    """
 
     records: list[Record]
     outcome: Outcome | None = None
@@ -38,14 +40,22 @@ class Batch:
 
 
 class Batcher:
-    """Gathers records into batches of at most `max_records`, closed early by bytes, `max_seconds` after the first, or when
-    nothing has come for `idle_seconds`.
+    """Gathers records into batches of at most `max_records`, closed early by bytes, `max_seconds` after the first, or
+    when nothing has come for `idle_seconds`.
 
-    Raw messages only: nothing is begun for a record before its batch closes, so a rebalance just drops its partitions' part.
+    Raw messages only: nothing is begun for a record before its batch closes, so a rebalance just drops its partitions'
+    part.
     """
 
-    def __init__(self, max_records: int, max_seconds: float, clock: Callable[[], float], idle_seconds: float = math.inf):
-        self._max_records, self._max_seconds, self._idle_seconds, self._clock = max_records, max_seconds, idle_seconds, clock
+    def __init__(
+        self, max_records: int, max_seconds: float, clock: Callable[[], float], idle_seconds: float = math.inf
+    ):
+        self._max_records, self._max_seconds, self._idle_seconds, self._clock = (
+            max_records,
+            max_seconds,
+            idle_seconds,
+            clock,
+        )
         self._records: list[Record] = []
         self._bytes = 0
         self._since = self._last = 0.0

@@ -1,4 +1,6 @@
-"""How a batch is delivered: its messages written and its offsets committed, by one of two guarantees chosen at the start."""
+"""How a batch is delivered: its messages written and its offsets committed, by one of two guarantees chosen at the
+start.
+"""
 
 import logging
 import time
@@ -8,11 +10,11 @@ from typing import Protocol
 import redis
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from consumers.kafka import clients
 from consumers import conf
+from consumers.kafka import clients
+from consumers.kafka.call_watchdog import enforced
 from consumers.runtime import metrics
 from consumers.runtime.batcher import Batch
-from consumers.kafka.call_watchdog import enforced
 from consumers.runtime.stage import Fenced, Message, NotReady, Partition, Record
 
 log = logging.getLogger("consumers.runtime.delivery")
@@ -57,8 +59,8 @@ class Delivery(Protocol):
 class ExactlyOnce:
     """Messages and offsets in one Kafka transaction, under a transactional.id that stays the same for each member.
 
-    After a call whose fate is not known, a late reply could still hit the next transaction: the producer is replaced, which settles
-    what was pending, and the committed offsets then tell whether the batch was delivered.
+    After a call whose fate is not known, a late reply could still hit the next transaction: the producer is replaced,
+    which settles what was pending, and the committed offsets then tell whether the batch was delivered.
     """
 
     def __init__(self, consumer: Consumer, stage: str, transactional_id: str, remaining: Remaining):
@@ -81,7 +83,7 @@ class ExactlyOnce:
 
     def deliver(self, batch: Batch, messages: list[Message]) -> None:
         if self._in_doubt and self._settled(batch):
-            return
+            return None
         if not messages:
             return commit(self._consumer, batch)
         try:
@@ -132,8 +134,9 @@ class ExactlyOnce:
 class AtLeastOnce:
     """No transactions: messages are written and acknowledged, marked, and then the offsets committed.
 
-    What a crash between these steps repeats is dropped by its idempotency key: the event's id, marked in Redis per stage only after
-    the sink's acknowledgement, so that a key never stands for something undelivered. A crash before the mark still repeats.
+    What a crash between these steps repeats is dropped by its idempotency key: the event's id, marked in Redis per
+    stage only after the sink's acknowledgement, so that a key never stands for something undelivered. A crash before
+    the mark still repeats.
     """
 
     def __init__(self, consumer: Consumer, stage: str, keys: "Keys", remaining: Remaining):
@@ -165,7 +168,10 @@ class AtLeastOnce:
         if left:
             self._producer.purge()
         if left or failures:
-            raise NotReady(f"Kafka: {left + len(failures)} of {len(messages)} messages not written" + (f": {failures[0].str()}" if failures else ""))
+            raise NotReady(
+                f"Kafka: {left + len(failures)} of {len(messages)} messages not written"
+                + (f": {failures[0].str()}" if failures else "")
+            )
 
 
 class Keys(Protocol):
@@ -231,7 +237,8 @@ def chosen(consumer: Consumer, stage: str, member: str, remaining: Remaining) ->
 
 
 def commit(consumer: Consumer, batch: Batch) -> None:
-    """Commit a processed batch's offsets outside a transaction, without waiting: a commit that waits does so for as long as Kafka is away.
+    """Commit a processed batch's offsets outside a transaction, without waiting: a commit that waits does so for as
+    long as Kafka is away.
 
     One that is lost is made good by the next, or by reading again what is known already. Raises Fenced.
     """

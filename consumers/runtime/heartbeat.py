@@ -95,7 +95,9 @@ class Heartbeat(threading.Thread):
             beat_at=timezone.now(),
         )
         names = [f.name for f in Member._meta.fields if f.name not in ("id", "stage", "slot")]
-        Member.objects.using(DATABASE).bulk_create([row], update_conflicts=True, unique_fields=["stage", "slot"], update_fields=names)
+        Member.objects.using(DATABASE).bulk_create(
+            [row], update_conflicts=True, unique_fields=["stage", "slot"], update_fields=names
+        )
 
     def _read_control(self) -> None:
         row = StageControl.objects.using(DATABASE).filter(stage=self._stage).first()

@@ -1,7 +1,8 @@
 """The loop that all stages share: poll, gather, process, deliver.
 
-It pauses its partitions, and keeps polling so that it stays a member, while an admin has paused the stage, while something outside is
-away, and when the brake has stopped it. What ends it: a stop, or the loss of its identity to another process (Fenced).
+It pauses its partitions, and keeps polling so that it stays a member, while an admin has paused the stage, while
+something outside is away, and when the brake has stopped it. What ends it: a stop, or the loss of its identity to
+another process (Fenced).
 """
 
 import contextlib
@@ -11,17 +12,17 @@ from dataclasses import dataclass
 
 from confluent_kafka import Message as KafkaMessage
 
-from consumers.kafka import clients
 from consumers import conf
 from consumers.dead_letters import wire_format
-from consumers.runtime import delivery, metrics
+from consumers.kafka import clients
+from consumers.kafka.schema_registry import schemas
 from consumers.messages import tracing
+from consumers.models import DesiredState
+from consumers.runtime import delivery, metrics
+from consumers.runtime.assignment import Membership
 from consumers.runtime.batcher import Batch, Batcher
 from consumers.runtime.circuit_breaker import Brake
 from consumers.runtime.heartbeat import Control, Heartbeat, Report
-from consumers.runtime.assignment import Membership
-from consumers.models import DesiredState
-from consumers.kafka.schema_registry import schemas
 from consumers.runtime.stage import NotReady, Outcome, Partition, Record, Stage
 
 log = logging.getLogger("consumers.runtime.loop")
@@ -242,7 +243,11 @@ class Loop:
     def _release(self) -> None:
         """Go on after a halt once an admin has said so: by saying anew that the stage shall run."""
         control = self._heartbeat.control
-        if self._halt and control.desired == DesiredState.RUNNING and control.changed_at != self._halt.control.changed_at:
+        if (
+            self._halt
+            and control.desired == DesiredState.RUNNING
+            and control.changed_at != self._halt.control.changed_at
+        ):
             log.warning("%s goes on after its halt", self._stage.name)
             self._halt = None
             self._brake.release()
@@ -259,7 +264,9 @@ class Loop:
     def _report(self, state: str) -> None:
         metrics.STATE.labels(self._stage.name).state(state)
         metrics.PARTITIONS.labels(self._stage.name).set(len(self.partitions))
-        self._heartbeat.report = Report(state, self.waits_for, sorted(self.partitions), self._processed, self._dead_letters)
+        self._heartbeat.report = Report(
+            state, self.waits_for, sorted(self.partitions), self._processed, self._dead_letters
+        )
 
     def _count(self, batch: Batch, messages: int) -> None:
         name, rejections = self._stage.name, batch.outcome.rejections

@@ -1,7 +1,7 @@
 """What a stage is to the runtime: a small class that turns a batch into an outcome.
 
-The runtime owns polling, batching, transactions, offsets, rebalances, pausing, retries, dead letters, metrics and shutdown.
-A stage never touches a consumer or a producer.
+The runtime owns polling, batching, transactions, offsets, rebalances, pausing, retries, dead letters, metrics and
+shutdown. A stage never touches a consumer or a producer.
 """
 
 import math
@@ -21,7 +21,9 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A message as read. `timestamp_ms`: milliseconds since 1970, -1 where there is none; of repeated headers the last counts."""
+    """A message as read. `timestamp_ms`: milliseconds since 1970, -1 where there is none; of repeated headers the last
+    counts.
+    """
 
     topic: str
     partition: int
@@ -83,7 +85,9 @@ class NotReady(Exception):
 
 
 class Fenced(Exception):
-    """Another process has taken over what this one holds. The runtime ends the process; the supervisor starts it anew."""
+    """Another process has taken over what this one holds. The runtime ends the process; the supervisor starts it
+    anew.
+    """
 
 
 class Stage:
@@ -137,7 +141,8 @@ class Stage:
         """These partitions are no longer this process's: forget what is held for them."""
 
     def process(self, records: list[Record]) -> Outcome:
-        """Turn records, in offset order within each partition, into an outcome; a sink's records are durable when it returns.
+        """Turn records, in offset order within each partition, into an outcome; a sink's records are durable when it
+        returns.
 
         It may see the same records again (after NotReady, a crash or a rebalance). Raises NotReady, Fenced.
         """

@@ -12,8 +12,8 @@ from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
 from audittrail.archive.writer import DamagedArchive
 from audittrail.events.times import EPOCH
-from consumers.kafka import clients, consumer_lag, schema_registry, topics
 from consumers import conf
+from consumers.kafka import clients, consumer_lag, schema_registry, topics
 from consumers.messages import large_payloads
 from consumers.messages.decoding import Decoded, decode
 from consumers.runtime.stage import NotReady, Outcome, Partition, Record, Stage
@@ -27,8 +27,8 @@ _NOT_NOW = (ArchiveUnavailable, DamagedArchive, DamagedManifest)
 class ArchiveSink(Stage):
     """One object for each partition and day of a batch.
 
-    Where a partition starts is told by the archive itself, not by the group's offsets: these may be set back, or lost, and all
-    writers must cut a partition into the same objects.
+    Where a partition starts is told by the archive itself, not by the group's offsets: these may be set back, or lost,
+    and all writers must cut a partition into the same objects.
     """
 
     name = "archive"
@@ -62,8 +62,12 @@ class ArchiveSink(Stage):
     def positions(self, partitions: list[Partition]) -> dict[Partition, int]:
         try:
             # Where an object was lost reading goes back, over events that may have been restored meanwhile.
-            self._elsewhere |= writer.known_elsewhere(self._topic_id, (datetime.now(UTC) - writer.RECENT).date(), object_names.RESTORED)
-            near = {partition.number: offset for partition, offset in consumer_lag.committed(self.group, partitions).items()}
+            self._elsewhere |= writer.known_elsewhere(
+                self._topic_id, (datetime.now(UTC) - writer.RECENT).date(), object_names.RESTORED
+            )
+            near = {
+                partition.number: offset for partition, offset in consumer_lag.committed(self.group, partitions).items()
+            }
             ends = writer.ends(self._topic_id, {partition.number for partition in partitions}, near)
         except _NOT_NOW as error:
             raise NotReady(str(error)) from error
@@ -74,7 +78,9 @@ class ArchiveSink(Stage):
         return {partition: ends.get(partition.number, 0) for partition in partitions}
 
     def _know_topic(self) -> None:
-        """Learn which topic bears the name, and what others that bore it have brought: one made anew repeats some of that."""
+        """Learn which topic bears the name, and what others that bore it have brought: one made anew repeats some of
+        that.
+        """
         try:
             self._topic_id = topics.ids(clients.admin(), self.topics())[conf.enriched_topic()]
             self._elsewhere = writer.known_elsewhere(self._topic_id, (datetime.now(UTC) - writer.RECENT).date())
@@ -108,7 +114,12 @@ class ArchiveSink(Stage):
 
     def _origin(self, record: Record) -> dict:
         appended_at = EPOCH + timedelta(milliseconds=record.timestamp_ms)
-        return {"topic_id": self._topic_id, "partition": record.partition, "offset": record.offset, "appended_at": appended_at}
+        return {
+            "topic_id": self._topic_id,
+            "partition": record.partition,
+            "offset": record.offset,
+            "appended_at": appended_at,
+        }
 
 
 def _place(row: dict) -> tuple[int, int]:

@@ -1,4 +1,6 @@
-"""The database sink: events and dead letters to PostgreSQL, each once, with the offsets reached in the same transaction."""
+"""The database sink: events and dead letters to PostgreSQL, each once, with the offsets reached in the same
+transaction.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -8,13 +10,13 @@ from confluent_kafka import KafkaException
 
 from audittrail import contracts
 from audittrail.contracts.codec import UndecodableEvent
-from consumers.kafka import clients, topics
 from consumers import conf
+from consumers.database import connect
 from consumers.dead_letters import wire_format
+from consumers.kafka import clients, topics
+from consumers.kafka.schema_registry import codec, schemas
 from consumers.messages import large_payloads
 from consumers.messages.decoding import Decoded, decode, rejection
-from consumers.kafka.schema_registry import codec, schemas
-from consumers.database import connect
 from consumers.runtime.stage import Fenced, NotReady, Outcome, Partition, Record, Rejection, Stage
 from consumers.stages import database_rows as rows
 
@@ -60,7 +62,9 @@ class DatabaseSink(Stage):
         except KafkaException as error:
             raise NotReady(f"Kafka: ids of topics not known: {error.args[0].str()}") from error
         taken = self._ask(lambda connection: rows.take_positions(connection, self.group, topic_ids, partitions))
-        self._leases.update({Partition(topic, number): Lease(topic_id, token) for topic, number, topic_id, _, token in taken})
+        self._leases.update(
+            {Partition(topic, number): Lease(topic_id, token) for topic, number, topic_id, _, token in taken}
+        )
         return {Partition(topic, number): offset for topic, number, _, offset, _ in taken}
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
@@ -76,7 +80,9 @@ class DatabaseSink(Stage):
         refused = self._ask(lambda connection: self._store(connection, records, whole, letters))
         return Outcome(rejections=undecodable + unresolvable + undecoded + refused)
 
-    def _store(self, connection: psycopg.Connection, records: list[Record], events: list[Decoded], letters: list[Decoded]) -> list[Rejection]:
+    def _store(
+        self, connection: psycopg.Connection, records: list[Record], events: list[Decoded], letters: list[Decoded]
+    ) -> list[Rejection]:
         with connection.transaction():
             if not rows.advance(connection, self.group, self._reached(records)):
                 raise Fenced("another process has taken over partitions of the database sink")
@@ -84,7 +90,10 @@ class DatabaseSink(Stage):
 
     def _reached(self, records: list[Record]) -> list[tuple[str, int, int, int]]:
         ends = {record.source: record.offset + 1 for record in records}
-        return [(self._leases[partition].topic_id, partition.number, self._leases[partition].token, end) for partition, end in ends.items()]
+        return [
+            (self._leases[partition].topic_id, partition.number, self._leases[partition].token, end)
+            for partition, end in ends.items()
+        ]
 
     def _ask(self, question: Callable[[psycopg.Connection], object]):
         try:
@@ -121,7 +130,9 @@ def _isolating(connection: psycopg.Connection, items: list[Decoded], store: Call
             raise
         if len(items) == 1:
             record, content = items[0]
-            return [Rejection(record, "unstorable", str(error).strip(), content.get("article_id"), content.get("sequence"))]
+            return [
+                Rejection(record, "unstorable", str(error).strip(), content.get("article_id"), content.get("sequence"))
+            ]
     middle = len(items) // 2
     return _isolating(connection, items[:middle], store) + _isolating(connection, items[middle:], store)
 

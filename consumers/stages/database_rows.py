@@ -30,17 +30,37 @@ def _same(name: str) -> Callable[[dict], object]:
 _EVENT: dict[str, Callable[[dict], object]] = {
     **{
         name: _same(name)
-        for name in (
-            "event_id article_id kind sequence operation title status occurred_at recorded_at "
-            "salt state_digest previous_hash hash action words_added words_removed schema_version"
-        ).split()
+        for name in [
+            "event_id",
+            "article_id",
+            "kind",
+            "sequence",
+            "operation",
+            "title",
+            "status",
+            "occurred_at",
+            "recorded_at",
+            "salt",
+            "state_digest",
+            "previous_hash",
+            "hash",
+            "action",
+            "words_added",
+            "words_removed",
+            "schema_version",
+        ]
     },
     "actor_type": lambda event: event["actor"]["type"],
     "actor_id": lambda event: event["actor"]["id"],
     "actor_version": lambda event: event["actor"]["version"],
     **{f"actor_{name}": _actor(name) for name in ("name", "byline", "role", "desk")},
-    **{name: lambda event, name=name: _json(event[name]) for name in ("context", "changes", "labels", "keyframe", "amendments")},
-    "payload": lambda event: _json(event["payload"] and {"sha256": event["payload"]["sha256"].hex(), "size": event["payload"]["size"]}),
+    **{
+        name: lambda event, name=name: _json(event[name])
+        for name in ("context", "changes", "labels", "keyframe", "amendments")
+    },
+    "payload": lambda event: _json(
+        event["payload"] and {"sha256": event["payload"]["sha256"].hex(), "size": event["payload"]["size"]}
+    ),
     "stored_at": lambda event: datetime.now(UTC),
 }
 _COLUMNS = ", ".join(_EVENT)
@@ -70,8 +90,8 @@ _HOMELESS = """
 def store_events(connection: psycopg.Connection, events: Iterable[dict]) -> list[int]:
     """Add the events that are not there yet, and record those that contradict what is there as forks.
 
-    Returns the numbers (from 0) of events whose `event_id` another event has: they are not stored. Run in a transaction.
-    Raises psycopg.Error.
+    Returns the numbers (from 0) of events whose `event_id` another event has: they are not stored. Run in a
+    transaction. Raises psycopg.Error.
     """
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM incoming")
@@ -87,9 +107,23 @@ def _original(event: dict) -> str:
     return orjson.dumps(event, default=_hexadecimal).decode()
 
 
-_LETTER_COLUMNS = (
-    "id stage reason detail origin_topic origin_partition origin_offset origin_timestamp key headers value payload article_id sequence failed_at"
-).split()
+_LETTER_COLUMNS = [
+    "id",
+    "stage",
+    "reason",
+    "detail",
+    "origin_topic",
+    "origin_partition",
+    "origin_offset",
+    "origin_timestamp",
+    "key",
+    "headers",
+    "value",
+    "payload",
+    "article_id",
+    "sequence",
+    "failed_at",
+]
 
 _INSERT_LETTER = f"""
     INSERT INTO consumers_deadletter ({", ".join(_LETTER_COLUMNS)})
@@ -137,9 +171,17 @@ _ADVANCE = """
     WHERE known."group" = %s AND known.topic_id = reached.id AND known.partition = reached.partition AND known.token = reached.token"""
 
 
-def take_positions(connection: psycopg.Connection, group: str, topic_ids: dict[str, str], partitions: list[Partition]) -> list[tuple]:
-    """Take over partitions: rows of (topic, partition, topic id, next offset, token); a predecessor's tokens are void from now on."""
-    columns = [topic_ids[topic] for topic, _ in partitions], [topic for topic, _ in partitions], [number for _, number in partitions]
+def take_positions(
+    connection: psycopg.Connection, group: str, topic_ids: dict[str, str], partitions: list[Partition]
+) -> list[tuple]:
+    """Take over partitions: rows of (topic, partition, topic id, next offset, token); a predecessor's tokens are void
+    from now on.
+    """
+    columns = (
+        [topic_ids[topic] for topic, _ in partitions],
+        [topic for topic, _ in partitions],
+        [number for _, number in partitions],
+    )
     return connection.execute(_TAKE, (group, *columns)).fetchall()
 
 
@@ -150,5 +192,7 @@ def advance(connection: psycopg.Connection, group: str, reached: list[tuple[str,
 
 
 def is_unstorable(error: psycopg.Error) -> bool:
-    """Whether it is the data that PostgreSQL refuses (a NUL, a number out of range, a key too long), and will refuse again."""
+    """Whether it is the data that PostgreSQL refuses (a NUL, a number out of range, a key too long), and will refuse
+    again.
+    """
     return isinstance(error, psycopg.DataError) or (error.sqlstate or "")[:2] in ("22", "23", "54")

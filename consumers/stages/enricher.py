@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from django.db import Error, connections
 
 from audittrail import contracts, tracking
-from audittrail.events import edit_script
 from audittrail.contracts.validation import InvalidEvent
+from audittrail.events import edit_script
 from audittrail.events.edit_script import Edit
 from consumers import conf
+from consumers.kafka.schema_registry import codec, schemas
 from consumers.messages import large_payloads
 from consumers.messages.decoding import decode, rejection
-from consumers.kafka.schema_registry import codec, schemas
 from consumers.runtime.stage import Message, NotReady, Outcome, Record, Rejection, Stage
 
 DATABASE = "pipeline"
@@ -27,7 +27,9 @@ _KNOWN_VERSIONS = """
 
 
 class Enricher(Stage):
-    """Raw events in, enriched events out: at the same partition, under the same key, with the same headers, but for the type: the action."""
+    """Raw events in, enriched events out: at the same partition, under the same key, with the same headers, but for the
+    type: the action.
+    """
 
     name = "enricher"
     group_name = "processor"
@@ -65,7 +67,9 @@ class Enricher(Stage):
         headers = record.headers | {"ce_type": f"audittrail.{added['action']}".encode()}
         message = Message(self._to, record.partition, record.key, value, headers)
         if message.size > LARGEST_MESSAGE:
-            return rejection(record, event, "too_large", f"{message.size} bytes when enriched; a message takes {LARGEST_MESSAGE}")
+            return rejection(
+                record, event, "too_large", f"{message.size} bytes when enriched; a message takes {LARGEST_MESSAGE}"
+            )
         return message
 
 
@@ -84,8 +88,8 @@ def enrichment(event: dict, profile: dict | None) -> dict:
 def action(event: dict) -> str:
     """What the event amounts to: created, deleted, published, unpublished, status_changed, edited or saved.
 
-    What the status field is called and which states are public is said where the model is plugged in; of kinds known to an outside
-    CMS only, the field is `status` and the public state `published`.
+    What the status field is called and which states are public is said where the model is plugged in; of kinds known to
+    an outside CMS only, the field is `status` and the public state `published`.
     """
     if event["operation"] != "update":
         return {"create": "created", "delete": "deleted"}[event["operation"]]
@@ -121,7 +125,9 @@ class Profiles:
         self._known: dict[ActorKey, dict] = {}
 
     def learn(self, actors: Iterable[dict]) -> None:
-        """Make all these actors known, with one query for the unknown. Raises NotReady: PostgreSQL is away, or a version not there."""
+        """Make all these actors known, with one query for the unknown. Raises NotReady: PostgreSQL is away, or a
+        version not there.
+        """
         unknown = sorted({key for actor in actors if (key := _key(actor)) and key not in self._known})
         if not unknown:
             return
@@ -129,7 +135,10 @@ class Profiles:
             self._known[actor_id, version] = dict(zip(("name", "byline", "role", "desk"), profile, strict=True))
         missing = [key for key in unknown if key not in self._known]
         if missing:
-            raise NotReady("author metadata is missing: " + ", ".join(f"version {version} of {actor_id}" for actor_id, version in missing[:5]))
+            raise NotReady(
+                "author metadata is missing: "
+                + ", ".join(f"version {version} of {actor_id}" for actor_id, version in missing[:5])
+            )
 
     def of(self, actor: dict) -> dict | None:
         """The profile an actor sent along, or of the version it names; None if it has neither."""

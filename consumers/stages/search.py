@@ -4,12 +4,12 @@ import orjson
 from django.db import DatabaseError, InterfaceError, connections
 
 from audittrail import contracts
+from audittrail.models import Fork
 from audittrail.search import documents, index
 from audittrail.search.index import Fate, SearchUnavailable
-from audittrail.models import Fork
 from consumers import conf
-from consumers.messages import large_payloads
 from consumers.kafka import schema_registry
+from consumers.messages import large_payloads
 from consumers.messages.decoding import Decoded, decode, rejection
 from consumers.runtime.stage import NotReady, Outcome, Record, Rejection, Stage
 
@@ -17,7 +17,9 @@ DATABASE = "pipeline"
 
 
 class SearchSink(Stage):
-    """Bulk requests for each batch. An event that is there already is compared by its hash: another hash is a fork, and recorded."""
+    """Bulk requests for each batch. An event that is there already is compared by its hash: another hash is a fork, and
+    recorded.
+    """
 
     name = "search"
     group_name = "search"
@@ -48,7 +50,9 @@ class SearchSink(Stage):
     def _store(self, decoded: list[Decoded]) -> list[Rejection]:
         ordered = sorted(decoded, key=lambda item: _key(item[1]))
         results = index.write(list(_documents([event for _, event in ordered])))
-        _record_forks([event for (_, event), result in zip(ordered, results, strict=True) if result.fate is Fate.EXISTS])
+        _record_forks(
+            [event for (_, event), result in zip(ordered, results, strict=True) if result.fate is Fate.EXISTS]
+        )
         return [
             rejection(record, event, "refused_by_index", result.detail)
             for (record, event), result in zip(ordered, results, strict=True)
@@ -61,7 +65,9 @@ def _key(event: dict) -> tuple[str, int]:
 
 
 def _documents(events: list[dict]):
-    """Documents of events in order of article and sequence, each section carried from the event before, here or in the index."""
+    """Documents of events in order of article and sequence, each section carried from the event before, here or in the
+    index.
+    """
     earlier = index.stored(_unknown_sections(events), ["section"])
     sections = {(article, number): document.get("section") for (article, number), document in earlier.items()}
     for event in events:
@@ -81,7 +87,11 @@ def _unknown_sections(events: list[dict]) -> list[tuple[str, int]]:
 def _record_forks(events: list[dict]) -> None:
     """Keep those of these events, all in the index already, whose hash is not the index's."""
     known = index.stored(map(_key, events), ["hash"])
-    forks = [_fork(event, known[_key(event)]["hash"]) for event in events if known[_key(event)]["hash"] != event["hash"].hex()]
+    forks = [
+        _fork(event, known[_key(event)]["hash"])
+        for event in events
+        if known[_key(event)]["hash"] != event["hash"].hex()
+    ]
     try:
         Fork.objects.using(DATABASE).bulk_create(forks, ignore_conflicts=True)
     except (DatabaseError, InterfaceError) as error:

@@ -32,4 +32,6 @@ def announce(stage: str, before: Verdict, after: Verdict, lag: int | None) -> No
     text = f"{stage}: {before} → {after}, lag {'unknown' if lag is None else f'{lag:,}'}"
     log.log(logging.INFO if after is Verdict.OK else logging.WARNING, "%s", text)
     if statsd := _statsd():
-        statsd.event(f"Audit trail: {stage} is {after}", text, alert_type=_TYPES.get(after, "error"), tags=[f"stage:{stage}"])
+        statsd.event(
+            f"Audit trail: {stage} is {after}", text, alert_type=_TYPES.get(after, "error"), tags=[f"stage:{stage}"]
+        )

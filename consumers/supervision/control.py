@@ -29,7 +29,9 @@ def stages() -> tuple[str, ...]:
 
 def ensure_controls(using: str = "default") -> None:
     """A row for each stage: running, with one process, until told otherwise."""
-    StageControl.objects.using(using).bulk_create([StageControl(stage=stage) for stage in stages()], ignore_conflicts=True)
+    StageControl.objects.using(using).bulk_create(
+        [StageControl(stage=stage) for stage in stages()], ignore_conflicts=True
+    )
 
 
 def start(stage: str, user) -> None:

@@ -58,7 +58,9 @@ def judge(samples: Sequence[Sample], limits: Limits, now: datetime) -> Verdict:
 
 
 def exceeds_for_too_long(window: Sequence[Sample], limits: Limits) -> bool:
-    """The lag was above the threshold in every sample since before the patience ran out; samples without a lag do not interrupt that."""
+    """The lag was above the threshold in every sample since before the patience ran out; samples without a lag do not
+    interrupt that.
+    """
     told = [sample for sample in window if sample.lag is not None]
     if not told or told[-1].lag <= limits.threshold:
         return False
@@ -90,7 +92,11 @@ def falls_behind(window: Sequence[Sample], _: Limits) -> bool:
 def _never_falling(window: Sequence[Sample]) -> list[int]:
     """The lags, if they are enough to tell, and never zero, and never fell; else none."""
     lags = [sample.lag for sample in window if sample.lag is not None]
-    return lags if len(lags) >= ENOUGH and min(lags) > 0 and all(earlier <= later for earlier, later in pairwise(lags)) else []
+    return (
+        lags
+        if len(lags) >= ENOUGH and min(lags) > 0 and all(earlier <= later for earlier, later in pairwise(lags))
+        else []
+    )
 
 
 _RULES = (

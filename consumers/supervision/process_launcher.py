@@ -1,7 +1,8 @@
-"""A consumer process, forked from the supervisor: what that has imported need not be imported again by a process that must be back soon.
+"""A consumer process, forked from the supervisor: what that has imported need not be imported again by a process that
+must be back soon.
 
-The supervisor has one thread and no client of librdkafka, whose threads and handles would not survive a fork. Its connections belong
-to it alone: in the child their descriptors lead nowhere.
+The supervisor has one thread and no client of librdkafka, whose threads and handles would not survive a fork. Its
+connections belong to it alone: in the child their descriptors lead nowhere.
 """
 
 import ctypes
@@ -43,8 +44,12 @@ def preload() -> None:
 
 
 def launch(place: Place) -> BaseProcess:
-    """`manage.py run_consumer STAGE --slot N`, out of the terminal's reach, killed by the kernel when this process dies."""
-    process = multiprocessing.get_context("fork").Process(target=_run, args=(place, os.getpid()), name=f"{place.stage}-{place.slot}")
+    """`manage.py run_consumer STAGE --slot N`, out of the terminal's reach, killed by the kernel when this process
+    dies.
+    """
+    process = multiprocessing.get_context("fork").Process(
+        target=_run, args=(place, os.getpid()), name=f"{place.stage}-{place.slot}"
+    )
     with _endings_held():
         process.start()
     return process

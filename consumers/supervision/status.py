@@ -8,11 +8,11 @@ from confluent_kafka import KafkaException
 from django.utils import timezone
 
 from audittrail.models import OutboxEvent
-from consumers.kafka import clients, consumer_lag
 from consumers import conf, stages
-from consumers.supervision import control, lag_rules
+from consumers.kafka import clients, consumer_lag
 from consumers.kafka.consumer_lag import GroupMember
 from consumers.models import DesiredState, LagSample, Member, StageControl
+from consumers.supervision import control, lag_rules
 
 SILENT_SECONDS = 5.0
 """A process that has not reported for so long counts as not running."""
@@ -41,7 +41,9 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A stage as Kafka sees it: lag (None: cannot be told), partitions whose lag cannot be told, the group's state and members."""
+    """A stage as Kafka sees it: lag (None: cannot be told), partitions whose lag cannot be told, the group's state and
+    members.
+    """
 
     consumer_lag: int | None = None
     unknown_partitions: int = 0
@@ -89,7 +91,11 @@ class Status:
 
     def as_dict(self) -> dict:
         """Plain values, for JSON."""
-        return {"at": self.at, "kafka_problem": self.kafka_problem, "stages": [stage.as_dict() for stage in self.stages]}
+        return {
+            "at": self.at,
+            "kafka_problem": self.kafka_problem,
+            "stages": [stage.as_dict() for stage in self.stages],
+        }
 
 
 def collect(using: str = "default") -> Status:
@@ -99,16 +105,26 @@ def collect(using: str = "default") -> Status:
     processes = _processes(using)
     samples = recent_samples(using)
     found = [
-        _stage_status(name, controls.get(name) or StageControl(stage=name), processes.get(name, []), views[name], samples.get(name, []))
+        _stage_status(
+            name,
+            controls.get(name) or StageControl(stage=name),
+            processes.get(name, []),
+            views[name],
+            samples.get(name, []),
+        )
         for name in control.stages()
     ]
     return Status(timezone.now(), problem, found)
 
 
 def kafka_views(using: str = "default") -> tuple[dict[str, GroupView], str]:
-    """Each stage as Kafka sees it, and why it could not be asked, if so. The relay's lag is what waits in the outbox."""
+    """Each stage as Kafka sees it, and why it could not be asked, if so. The relay's lag is what waits in the
+    outbox.
+    """
     views = {name: GroupView() for name in control.stages()}
-    views[control.RELAY] = GroupView(lag=OutboxEvent.objects.using(using).filter(published_at=None, set_aside=None).count())
+    views[control.RELAY] = GroupView(
+        lag=OutboxEvent.objects.using(using).filter(published_at=None, set_aside=None).count()
+    )
     try:
         return views | _group_views(), ""
     except KafkaException as error:
@@ -120,7 +136,10 @@ def _group_views() -> dict[str, GroupView]:
     consumed = {name: stages.make(name) for name in stages.STAGES}
     topics = {name: stage.topics() for name, stage in consumed.items()}
     within = consumer_lag.bounds(admin, sorted(set().union(*topics.values())))
-    positions = {name: consumer_lag.committed(stage.group, (each for each in within.first if each.topic in topics[name])) for name, stage in consumed.items()}
+    positions = {
+        name: consumer_lag.committed(stage.group, (each for each in within.first if each.topic in topics[name]))
+        for name, stage in consumed.items()
+    }
     groups = consumer_lag.members(admin, [stage.group for stage in consumed.values()])
     views = {}
     for name, stage in consumed.items():
@@ -150,7 +169,15 @@ def _processes(using: str) -> dict[str, list[Process]]:
     for row in Member.objects.using(using).order_by("stage", "slot"):
         silent = max(0.0, (now - row.beat_at).total_seconds())
         process = Process(
-            row.slot, row.host, row.pid, row.state, row.reason, len(row.partitions), row.processed, row.dead_letters, round(silent, 1)
+            row.slot,
+            row.host,
+            row.pid,
+            row.state,
+            row.reason,
+            len(row.partitions),
+            row.processed,
+            row.dead_letters,
+            round(silent, 1),
         )
         found.setdefault(row.stage, []).append(process)
     return found
@@ -163,7 +190,9 @@ def _stage_status(
     shown = [process for process in processes if process.alive or process.slot <= wanted.processes]
     verdict = lag_rules.judge(samples, limits(), timezone.now())
     group = None if name == control.RELAY else stages.make(name).group
-    return StageStatus(name, wanted.desired_state, wanted.processes, observed, reason, view.lag, verdict.value, group, view, shown)
+    return StageStatus(
+        name, wanted.desired_state, wanted.processes, observed, reason, view.lag, verdict.value, group, view, shown
+    )
 
 
 def observe(processes: Iterable[Process]) -> tuple[str, str]:

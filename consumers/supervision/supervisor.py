@@ -1,7 +1,7 @@
 """Keeps running what the database says shall run: processes as `manage.py run_consumer NAME --slot N` would start them.
 
-It restarts what dies, kills what has gone silent, ends what is no longer wanted, and takes all its children with it when it ends,
-however it ends. While PostgreSQL is away it keeps what runs.
+It restarts what dies, kills what has gone silent, ends what is no longer wanted, and takes all its children with it
+when it ends, however it ends. While PostgreSQL is away it keeps what runs.
 """
 
 import logging
@@ -14,10 +14,9 @@ from multiprocessing.process import BaseProcess
 
 import psycopg
 
-from consumers import conf
-from consumers.supervision.process_launcher import Place, launch
+from consumers import conf, database
 from consumers.models import DesiredState
-from consumers import database
+from consumers.supervision.process_launcher import Place, launch
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,9 @@ class Child:
 
 
 def wanted_places(controls: Iterable[tuple[str, str, int]]) -> set[Place]:
-    """What shall run, from (stage, desired state, processes): paused processes run as well, as members that read nothing."""
+    """What shall run, from (stage, desired state, processes): paused processes run as well, as members that read
+    nothing.
+    """
     return {
         Place(stage, slot)
         for stage, desired, processes in controls
@@ -57,8 +58,11 @@ def wanted_places(controls: Iterable[tuple[str, str, int]]) -> set[Place]:
     }
 
 
-def silent(beats: Iterable[tuple[str, int, int, float]], pids: dict[Place, int], ages: dict[Place, float], limit: float) -> set[Place]:
-    """Which running processes have not reported for `limit` seconds, from (stage, slot, pid, seconds since the last report).
+def silent(
+    beats: Iterable[tuple[str, int, int, float]], pids: dict[Place, int], ages: dict[Place, float], limit: float
+) -> set[Place]:
+    """Which running processes have not reported for `limit` seconds, from (stage, slot, pid, seconds since the last
+    report).
 
     One that has never reported gets as long from its start.
     """
@@ -131,7 +135,9 @@ class Supervisor:
             connection = database.connect()
             name = f"consumers of {conf.prefix()} on {self._host}"
             if not connection.execute(_LOCK, [name]).fetchone()[0]:
-                raise AlreadySupervised(f"Another supervisor runs the {name}: end it first, or use another AUDIT_PREFIX.")
+                raise AlreadySupervised(
+                    f"Another supervisor runs the {name}: end it first, or use another AUDIT_PREFIX."
+                )
             self._database.connection, self._database.since = connection, self._clock()
 
     # What runs
@@ -146,7 +152,9 @@ class Supervisor:
 
     def _rest(self, place: Place, child: Child, status: int) -> None:
         now = self._clock()
-        log.warning("%s-%d (pid %d) ended with %d, starts anew in %.1f s", *place, child.process.pid, status, child.delay)
+        log.warning(
+            "%s-%d (pid %d) ended with %d, starts anew in %.1f s", *place, child.process.pid, status, child.delay
+        )
         self._resting[place] = now + child.delay, following_delay(child.delay, now - child.started_at)
 
     def _start_if_rested(self, place: Place) -> None:

@@ -1,7 +1,7 @@
 """Replays an editorial history through real saves: each event of the file becomes exactly one event of the trail.
 
-How far each article has come is kept in ImportedArticle, in the transaction of the save itself: whatever stops an import,
-the next one goes on there, with the same file or with another that tells the same history.
+How far each article has come is kept in ImportedArticle, in the transaction of the save itself: whatever stops an
+import, the next one goes on there, with the same file or with another that tells the same history.
 """
 
 from django.core.exceptions import ValidationError
@@ -34,7 +34,9 @@ class Importer:
         return known is not None and event.revision <= known.revision
 
     def apply(self, event: HistoryEvent) -> None:
-        """Save what the event did, as its author and at its time. Raises HistoryError when it does not follow or fit."""
+        """Save what the event did, as its author and at its time. Raises HistoryError when it does not follow or
+        fit.
+        """
         self._require_successor(event)
         try:
             actor = author_actor(self.catalogue.author(event.author_id, event.author_name))
@@ -123,7 +125,8 @@ class Importer:
             return
         article.credits.all().delete()
         Credit.objects.bulk_create(
-            Credit(article=article, author=self.catalogue.credited(name), position=position) for position, name in enumerate(byline)
+            Credit(article=article, author=self.catalogue.credited(name), position=position)
+            for position, name in enumerate(byline)
         )
         self.bylines[event.article_id] = byline
 

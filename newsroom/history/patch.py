@@ -38,7 +38,9 @@ def _hunk(line: str) -> tuple[int, int, int]:
     return start, removing, inserting
 
 
-def _apply_hunk(source: list[str], diff: list[str], at: int, i: int, removing: int, inserting: int, result: list[str]) -> tuple[int, int]:
+def _apply_hunk(
+    source: list[str], diff: list[str], at: int, i: int, removing: int, inserting: int, result: list[str]
+) -> tuple[int, int]:
     while removing or inserting:
         if i >= len(diff):
             raise PatchError("it ends within a hunk")

@@ -49,7 +49,18 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "body": (TEXT, NOTHING),
     "patch": (TEXT,),
 }
-_REQUIRED = ("article_id", "revision", "action", "occurred_at", "author", "title", "status", "section", "path", "body_sha256")
+_REQUIRED = (
+    "article_id",
+    "revision",
+    "action",
+    "occurred_at",
+    "author",
+    "title",
+    "status",
+    "section",
+    "path",
+    "body_sha256",
+)
 
 
 class HistoryError(Exception):
@@ -94,7 +105,9 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     except FileNotFoundError:
         raise HistoryError(f"{path}: there is no such file.") from None
     except gzip.BadGzipFile as error:
-        raise HistoryError(f"{path}: not a sound gzip file ({error}). Compress it with gzip, or fetch it again.") from None
+        raise HistoryError(
+            f"{path}: not a sound gzip file ({error}). Compress it with gzip, or fetch it again."
+        ) from None
     except (EOFError, zlib.error) as error:
         raise HistoryError(f"{path}: cut off or damaged after line {number} ({error}). Fetch the file again.") from None
     except OSError as error:
@@ -194,5 +207,7 @@ def _moment(number: int, text: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise HistoryError(f"line {number}: occurred_at {text!r} is not a time with its zone, such as 2001-07-05T18:30:00Z.")
+        raise HistoryError(
+            f"line {number}: occurred_at {text!r} is not a time with its zone, such as 2001-07-05T18:30:00Z."
+        )
     return moment

@@ -1,4 +1,5 @@
-"""What the simulated newsroom writes about: for each section its subjects, and sentences with slots for the facts of a story.
+"""What the simulated newsroom writes about: for each section its subjects, and sentences with slots for the facts of a
+story.
 
 Slots: {place} {body} {Body} {subject} {figure} {other_figure} {official} {title} {critic} {critic_title} {day}
 {body} and {Body} name an organisation within and at the start of a sentence; {subject} is what the story is about.
@@ -29,30 +30,95 @@ class Beat:
     tags: tuple[str, ...]
 
 
-PLACES = ("Harrowgate", "Lydford", "Port Ashby", "Kelmere", "Stanholt", "Wexcombe", "Dunmoor", "East Calder", "Millbrook", "Penhallow", "Thornaby Bay", "St Osyth")
+PLACES = (
+    "Harrowgate",
+    "Lydford",
+    "Port Ashby",
+    "Kelmere",
+    "Stanholt",
+    "Wexcombe",
+    "Dunmoor",
+    "East Calder",
+    "Millbrook",
+    "Penhallow",
+    "Thornaby Bay",
+    "St Osyth",
+)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
-SURNAMES = ("Whitcombe", "Adeyemi", "Larsen", "Okafor", "Fairley", "Gupta", "Morrow", "Steiner", "Vaughan", "Castellano", "Beaumont", "Rhys", "Novak", "Tennant", "Iqbal", "Douglas")
-FORENAMES = ("Helen", "Samuel", "Ruth", "Imran", "Charlotte", "Daniel", "Olu", "Beatrice", "George", "Mina", "Patrick", "Elif", "Robert", "Sunita", "Mark", "Catrin")
+SURNAMES = (
+    "Whitcombe",
+    "Adeyemi",
+    "Larsen",
+    "Okafor",
+    "Fairley",
+    "Gupta",
+    "Morrow",
+    "Steiner",
+    "Vaughan",
+    "Castellano",
+    "Beaumont",
+    "Rhys",
+    "Novak",
+    "Tennant",
+    "Iqbal",
+    "Douglas",
+)
+FORENAMES = (
+    "Helen",
+    "Samuel",
+    "Ruth",
+    "Imran",
+    "Charlotte",
+    "Daniel",
+    "Olu",
+    "Beatrice",
+    "George",
+    "Mina",
+    "Patrick",
+    "Elif",
+    "Robert",
+    "Sunita",
+    "Mark",
+    "Catrin",
+)
 
 BEATS = (
     Beat(
         "Politics",
         ("the county council", "the transport committee", "the housing department", "the borough cabinet"),
-        ("the congestion charge", "the social housing plan", "the school merger", "the new ward map", "the flood defence budget"),
+        (
+            "the congestion charge",
+            "the social housing plan",
+            "the school merger",
+            "the new ward map",
+            "the flood defence budget",
+        ),
         ("council leader", "cabinet member for finance", "committee chair"),
         ("leader of the opposition", "residents' spokesman", "union convener"),
         ("£4.2m", "£11m", "£860,000", "£27m", "£1.9m"),
         (
             Angle(
-                ("{place} councillors back {subject} after late-night vote", "{subject_start} will go ahead, {place} decides", "Late-night vote in {place} clears the way for {subject}"),
+                (
+                    "{place} councillors back {subject} after late-night vote",
+                    "{subject_start} will go ahead, {place} decides",
+                    "Late-night vote in {place} clears the way for {subject}",
+                ),
                 "{Body} in {place} voted on {day} to press ahead with {subject}, despite warnings that the bill could reach {figure}.",
             ),
             Angle(
-                ("{subject_start} delayed as {place} counts the cost", "{place} puts off {subject} as bill reaches {figure}", "Cost of {subject} forces a pause in {place}"),
+                (
+                    "{subject_start} delayed as {place} counts the cost",
+                    "{place} puts off {subject} as bill reaches {figure}",
+                    "Cost of {subject} forces a pause in {place}",
+                ),
                 "A decision on {subject} has been put off after {body} in {place} admitted that the cost had risen to {figure}.",
             ),
             Angle(
-                ("{place} to consult again on {subject}", "Second consultation on {subject} after criticism in {place}", "{place} asks residents again about {subject}"),
+                (
+                    "{place} to consult again on {subject}",
+                    "Second consultation on {subject} after criticism in {place}",
+                    "{place} asks residents again about {subject}",
+                ),
                 "{place} faces a second consultation on {subject} after {body} conceded that the first had reached too few people.",
             ),
         ),
@@ -74,21 +140,39 @@ BEATS = (
     Beat(
         "Business",
         ("the harbour authority", "the chamber of commerce", "the region's largest employer", "the building society"),
-        ("the shipyard order", "the battery plant", "the market hall refurbishment", "the pay settlement", "the ferry contract"),
+        (
+            "the shipyard order",
+            "the battery plant",
+            "the market hall refurbishment",
+            "the pay settlement",
+            "the ferry contract",
+        ),
         ("chief executive", "finance director", "managing director"),
         ("analyst at Corder & Pike", "shop steward", "former board member"),
         ("£38m", "£7.5m", "£112m", "£640,000", "£15m"),
         (
             Angle(
-                ("{place} wins {subject} in {figure} deal", "Jobs promised as {subject} is signed in {place}", "{subject_start} secured: what it means for {place}"),
+                (
+                    "{place} wins {subject} in {figure} deal",
+                    "Jobs promised as {subject} is signed in {place}",
+                    "{subject_start} secured: what it means for {place}",
+                ),
                 "{Body} has secured {subject} in a deal worth {figure}, ending months of uncertainty for workers in {place}.",
             ),
             Angle(
-                ("Doubts grow over {subject} as costs reach {figure}", "Investors cool on {subject} in {place}", "Shares fall as {subject} in {place} grows dearer"),
+                (
+                    "Doubts grow over {subject} as costs reach {figure}",
+                    "Investors cool on {subject} in {place}",
+                    "Shares fall as {subject} in {place} grows dearer",
+                ),
                 "Shares in the company behind {subject} fell sharply on {day} after it said that costs at {place} would reach {figure}.",
             ),
             Angle(
-                ("Final week of talks over {subject} in {place}", "Hundreds of jobs hang on {subject} in {place}", "{place} waits for word on {subject}"),
+                (
+                    "Final week of talks over {subject} in {place}",
+                    "Hundreds of jobs hang on {subject} in {place}",
+                    "{place} waits for word on {subject}",
+                ),
                 "Hundreds of jobs in {place} depend on {subject}, {body} said on {day}, as talks entered their final week.",
             ),
         ),
@@ -110,21 +194,39 @@ BEATS = (
     Beat(
         "Local",
         ("the fire service", "the water company", "the parish council", "the hospital trust"),
-        ("the burst main in Bridge Street", "the warehouse fire", "the closure of the swimming baths", "the night bus", "the footbridge repair"),
+        (
+            "the burst main in Bridge Street",
+            "the warehouse fire",
+            "the closure of the swimming baths",
+            "the night bus",
+            "the footbridge repair",
+        ),
         ("station commander", "area manager", "parish clerk"),
         ("shopkeeper", "head teacher", "mother of three"),
         ("200 homes", "1,400 homes", "60 residents", "3,000 passengers", "450 pupils"),
         (
             Angle(
-                ("{subject_start} leaves {figure} in {place} waiting", "Weekend of disruption in {place} after {subject}", "{place}: {figure} still affected by {subject}"),
+                (
+                    "{subject_start} leaves {figure} in {place} waiting",
+                    "Weekend of disruption in {place} after {subject}",
+                    "{place}: {figure} still affected by {subject}",
+                ),
                 "{subject_start} has disrupted life for {figure} in {place}, and {body} says that it will be the weekend before all is well again.",
             ),
             Angle(
-                ("{place} residents demand answers over {subject}", "Packed meeting in {place} hears anger over {subject}", "What we know about {subject} in {place}"),
+                (
+                    "{place} residents demand answers over {subject}",
+                    "Packed meeting in {place} hears anger over {subject}",
+                    "What we know about {subject} in {place}",
+                ),
                 "People in {place} packed the village hall on {day} to ask {body} about {subject}.",
             ),
             Angle(
-                ("Apology to {figure} over {subject} in {place}", "“We are sorry”: {place} told why {subject} took so long", "Relief in {place}, and an apology, over {subject}"),
+                (
+                    "Apology to {figure} over {subject} in {place}",
+                    "“We are sorry”: {place} told why {subject} took so long",
+                    "Relief in {place}, and an apology, over {subject}",
+                ),
                 "{Body} apologised on {day} to {figure} affected by {subject} in {place}.",
             ),
         ),
@@ -146,21 +248,39 @@ BEATS = (
     Beat(
         "Science",
         ("the university", "the marine laboratory", "the observatory", "the national museum"),
-        ("the seagrass survey", "the bronze-age longboat", "the heat-pump trial", "the asthma study", "the comet watch"),
+        (
+            "the seagrass survey",
+            "the bronze-age longboat",
+            "the heat-pump trial",
+            "the asthma study",
+            "the comet watch",
+        ),
         ("lead author", "professor of ecology", "head of collections"),
         ("reader in statistics at another university", "retired geologist", "independent reviewer"),
         ("12%", "a third", "4,800 samples", "19%", "2,300 volunteers"),
         (
             Angle(
-                ("What {subject} tells us about the next decade", "Scientists in {place} publish first results of {subject}", "First results of {subject} confound expectations"),
+                (
+                    "What {subject} tells us about the next decade",
+                    "Scientists in {place} publish first results of {subject}",
+                    "First results of {subject} confound expectations",
+                ),
                 "Researchers at {body} in {place} have published the first results of {subject}, and they are not what anybody expected.",
             ),
             Angle(
-                ("{subject_start} surprises researchers in {place}", "After six years, {subject} has an answer", "{figure}: the number that {subject} was not meant to find"),
+                (
+                    "{subject_start} surprises researchers in {place}",
+                    "After six years, {subject} has an answer",
+                    "{figure}: the number that {subject} was not meant to find",
+                ),
                 "After six years, {subject} has produced an answer: {body} in {place} reported a change of {figure}, far more than models had foretold.",
             ),
             Angle(
-                ("Why {subject} matters", "{subject_start} enters its last phase in {place}", "The view from {place}: the last days of {subject}"),
+                (
+                    "Why {subject} matters",
+                    "{subject_start} enters its last phase in {place}",
+                    "The view from {place}: the last days of {subject}",
+                ),
                 "A corner of {place} has become the centre of attention for {body}, where {subject} entered its last phase on {day}.",
             ),
         ),
@@ -188,15 +308,27 @@ BEATS = (
         ("2–1", "3–0", "4–3", "1–0", "2–2"),
         (
             Angle(
-                ("{place} hold their nerve in {subject}", "Comeback in {place}: {figure}, and a word on {subject}", "{place} come from behind to end {figure}"),
+                (
+                    "{place} hold their nerve in {subject}",
+                    "Comeback in {place}: {figure}, and a word on {subject}",
+                    "{place} come from behind to end {figure}",
+                ),
                 "{place} came from behind on {day} to end {figure}, in a match that said a good deal about {subject}.",
             ),
             Angle(
-                ("{place} coach plays down {subject} after {figure}", "No hiding from {subject} as {place} are left with {figure}", "Late drama in {place} turns on a single mistake"),
+                (
+                    "{place} coach plays down {subject} after {figure}",
+                    "No hiding from {subject} as {place} are left with {figure}",
+                    "Late drama in {place} turns on a single mistake",
+                ),
                 "There was no hiding from {subject} in {place} on {day}, when {figure} flattered the visitors.",
             ),
             Angle(
-                ("Decision on {subject} due next week", "{subject_start}: five things we learned in {place}", "{figure} in {place} changes the mood over {subject}"),
+                (
+                    "Decision on {subject} due next week",
+                    "{subject_start}: five things we learned in {place}",
+                    "{figure} in {place} changes the mood over {subject}",
+                ),
                 "{Body} will decide next week about {subject}, but the {figure} at {place} on {day} has changed the mood.",
             ),
         ),
@@ -218,21 +350,39 @@ BEATS = (
     Beat(
         "Culture",
         ("the opera house", "the film festival", "the city library", "the folk museum"),
-        ("the opening night of The Drowned Bell", "the touring retrospective", "the archive of letters", "the revival of the mystery plays", "the book prize shortlist"),
+        (
+            "the opening night of The Drowned Bell",
+            "the touring retrospective",
+            "the archive of letters",
+            "the revival of the mystery plays",
+            "the book prize shortlist",
+        ),
         ("artistic director", "curator", "festival director"),
         ("critic and broadcaster", "novelist", "composer"),
         ("18,000 visitors", "230 letters", "41 films", "£95,000", "six novels"),
         (
             Angle(
-                ("Review: {subject} finds its voice in {place}", "Standing ovation in {place} for {subject}", "How {subject} came to {place}"),
+                (
+                    "Review: {subject} finds its voice in {place}",
+                    "Standing ovation in {place} for {subject}",
+                    "How {subject} came to {place}",
+                ),
                 "It began with {figure} and a leaking roof; on {day}, {subject} opened in {place} to a standing ovation.",
             ),
             Angle(
-                ("{place} prepares for {subject}", "{place} announces {subject}, its boldest undertaking yet", "A generation's boldest plan: {subject} in {place}"),
+                (
+                    "{place} prepares for {subject}",
+                    "{place} announces {subject}, its boldest undertaking yet",
+                    "A generation's boldest plan: {subject} in {place}",
+                ),
                 "{Body} in {place} has announced {subject}, its boldest undertaking in a generation, with {figure}.",
             ),
             Angle(
-                ("{subject_start} draws crowds, and questions, in {place}", "Full house in {place} until Easter for {subject}", "An answer to the doubters in {place}"),
+                (
+                    "{subject_start} draws crowds, and questions, in {place}",
+                    "Full house in {place} until Easter for {subject}",
+                    "An answer to the doubters in {place}",
+                ),
                 "For those who doubted {body}, {subject} offers an answer: {figure}, and a house full until Easter.",
             ),
         ),
@@ -279,7 +429,18 @@ BREAKING_UPDATES = (
 )
 
 # What sub-editors put right, wrong → right: words that reporters mistype, and words the style book does not like.
-MISTYPED = (("government", "goverment"), ("received", "recieved"), ("committee", "commitee"), ("the end", "teh end"), ("until", "untill"), ("before", "befroe"), ("published", "publised"), ("according", "acording"), ("which", "wich"), ("because", "becuase"))
+MISTYPED = (
+    ("government", "goverment"),
+    ("received", "recieved"),
+    ("committee", "commitee"),
+    ("the end", "teh end"),
+    ("until", "untill"),
+    ("before", "befroe"),
+    ("published", "publised"),
+    ("according", "acording"),
+    ("which", "wich"),
+    ("because", "becuase"),
+)
 STYLE = (
     ("press ahead with", "go ahead with"),
     ("a great deal of", "a lot of"),

@@ -52,10 +52,14 @@ def hire() -> list[Member]:
 
 
 def _author(name: str, role: str, desk: str, group) -> Author:
-    user, created = get_user_model().objects.get_or_create(username=name.lower().replace(" ", "."), defaults={"is_staff": True})
+    user, created = get_user_model().objects.get_or_create(
+        username=name.lower().replace(" ", "."), defaults={"is_staff": True}
+    )
     if created:
         user.set_unusable_password()
         user.save()
     user.groups.set([group])
-    author, _ = Author.objects.get_or_create(user=user, defaults={"name": name, "byline": name, "role": role, "desk": desk})
+    author, _ = Author.objects.get_or_create(
+        user=user, defaults={"name": name, "byline": name, "role": role, "desk": desk}
+    )
     return author

@@ -1,8 +1,8 @@
 """A newsroom at work, one save a step, each by the person who would do it.
 
-Reporters write drafts in several sittings; sub-editors mend and restyle what is in review; desk editors choose headlines and
-tags, publish or schedule; published articles are corrected and updated, sometimes taken down; and now and then one story
-breaks, and everybody works on it.
+Reporters write drafts in several sittings; sub-editors mend and restyle what is in review; desk editors choose
+headlines and tags, publish or schedule; published articles are corrected and updated, sometimes taken down; and now and
+then one story breaks, and everybody works on it.
 """
 
 from collections.abc import Callable
@@ -100,27 +100,40 @@ class Newsroom:
             return self._edit(piece, piece.reporter, "wrote more of")
         piece.steps -= 1
         if piece.steps <= 0:
-            return self._transition(piece, piece.reporter, workflow.send_to_review, "sent to review", self.rng.randint(2, 4))
+            return self._transition(
+                piece, piece.reporter, workflow.send_to_review, "sent to review", self.rng.randint(2, 4)
+            )
         return self._edit(piece, piece.reporter, "polished", piece.story.write_standfirst, piece.story.apply_style)
 
     def _in_review(self, piece: Piece) -> str:
         piece.steps -= 1
         if piece.steps > 1:
-            return self._edit(piece, self._somebody(SUB_EDITOR), "subbed", piece.story.mend_slips, piece.story.apply_style, piece.story.cut)
+            return self._edit(
+                piece,
+                self._somebody(SUB_EDITOR),
+                "subbed",
+                piece.story.mend_slips,
+                piece.story.apply_style,
+                piece.story.cut,
+            )
         editor = self._somebody(DESK_EDITOR)
         if piece.steps == 1:
             piece.story.write_standfirst()
             return self._edit(piece, editor, "gave a headline to", piece.story.change_headline, piece.story.swap_tag)
         if self.rng.random() < 0.2:
             at = timezone.now() + timedelta(minutes=self.rng.randint(5, 240))
-            return self._transition(piece, editor, lambda article, user: workflow.schedule(article, user, at), "scheduled", 2)
+            return self._transition(
+                piece, editor, lambda article, user: workflow.schedule(article, user, at), "scheduled", 2
+            )
         return self._transition(piece, editor, workflow.publish, "published", self.rng.randint(3, 9))
 
     def _scheduled(self, piece: Piece) -> str:
         piece.steps -= 1
         if piece.steps > 0:
             return self._edit(piece, self._somebody(SUB_EDITOR), "checked", piece.story.apply_style, piece.story.cut)
-        return self._transition(piece, self._somebody(DESK_EDITOR), workflow.publish, "published early", self.rng.randint(3, 9))
+        return self._transition(
+            piece, self._somebody(DESK_EDITOR), workflow.publish, "published early", self.rng.randint(3, 9)
+        )
 
     def _published(self, piece: Piece) -> str:
         piece.steps -= 1
@@ -144,11 +157,15 @@ class Newsroom:
         if chance < 0.15:
             return self._share_credit(piece)
         if chance < 0.35:
-            return self._edit(piece, self._somebody(DESK_EDITOR), "broke the news in", story.change_headline, story.swap_tag)
+            return self._edit(
+                piece, self._somebody(DESK_EDITOR), "broke the news in", story.change_headline, story.swap_tag
+            )
         if chance < 0.5:
             return self._edit(piece, self._somebody(SUB_EDITOR), "corrected", story.correct_figure, story.mend_slips)
         who = self.rng.choice([piece.reporter, *piece.credited, self._somebody(DESK_EDITOR)])
-        return self._edit(piece, who, "updated", lambda: story.update(timezone.localtime()), story.add_background, story.cut)
+        return self._edit(
+            piece, who, "updated", lambda: story.update(timezone.localtime()), story.add_background, story.cut
+        )
 
     def _settle(self, piece: Piece) -> str:
         self.open.remove(piece)
@@ -189,7 +206,12 @@ class Newsroom:
     def _said(member: Member, did: str, piece: Piece) -> str:
         return f"{member.author.name} {did} “{piece.article.headline}”"
 
-    _STEPS = {Status.DRAFT: _draft, Status.IN_REVIEW: _in_review, Status.SCHEDULED: _scheduled, Status.PUBLISHED: _published}
+    _STEPS = {
+        Status.DRAFT: _draft,
+        Status.IN_REVIEW: _in_review,
+        Status.SCHEDULED: _scheduled,
+        Status.PUBLISHED: _published,
+    }
 
 
 def _section(name: str) -> Section:
@@ -211,4 +233,6 @@ def _credit(article: Article, members: list[Member]) -> None:
     if list(credits.values_list("author_id", flat=True)) == wanted:
         return
     credits.all().delete()
-    Credit.objects.bulk_create(Credit(article=article, author_id=pk, position=position) for position, pk in enumerate(wanted))
+    Credit.objects.bulk_create(
+        Credit(article=article, author_id=pk, position=position) for position, pk in enumerate(wanted)
+    )

@@ -1,6 +1,7 @@
 """One story: its facts, and its text as it grows, is mended, corrected and updated.
 
-The same facts run through headline, text and corrections; the random source alone decides, so a seed tells the same story.
+The same facts run through headline, text and corrections; the random source alone decides, so a seed tells the same
+story.
 """
 
 from datetime import datetime
@@ -63,12 +64,16 @@ class Story:
         wrong = self.facts["figure"]
         if self.is_corrected or not any(wrong in paragraph for paragraph in self.paragraphs):
             return False
-        right = self.rng.choice([figure for figure in self.beat.figures if figure not in (wrong, self.facts["other_figure"])])
+        right = self.rng.choice(
+            [figure for figure in self.beat.figures if figure not in (wrong, self.facts["other_figure"])]
+        )
         self._replace_all([(wrong, right)])
         self.headlines = [headline.replace(wrong, right) for headline in self.headlines]
         self.headline, self.standfirst = self.headline.replace(wrong, right), self.standfirst.replace(wrong, right)
         self.facts["figure"], self.is_corrected = right, True
-        self.paragraphs.append(f"<em>Correction: an earlier version of this article gave the figure as {wrong}. It is {right}.</em>")
+        self.paragraphs.append(
+            f"<em>Correction: an earlier version of this article gave the figure as {wrong}. It is {right}.</em>"
+        )
         return True
 
     def update(self, now: datetime) -> bool:

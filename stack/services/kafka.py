@@ -45,7 +45,9 @@ class Kafka(Service):
             ),
             "listeners": _listeners(PLAINTEXT=self.ports[0], CONTROLLER=self.ports[1], PROXIED=self.ports[2]),
             # Clients of PROXIED are sent to a proxy's port: a test may put one there, to delay or drop replies.
-            "advertised.listeners": _listeners(PLAINTEXT=self.ports[0], PROXIED=self.stack.base + endpoints.PROXY + self.node),
+            "advertised.listeners": _listeners(
+                PLAINTEXT=self.ports[0], PROXIED=self.stack.base + endpoints.PROXY + self.node
+            ),
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
@@ -61,7 +63,8 @@ class Kafka(Service):
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": in_sync,
             "group.initial.rebalance.delay.ms": 0,
-            # Each thread looks for work three times a second: as many as the defaults give take a twentieth of a core when there is none.
+            # Each thread looks for work three times a second: as many as the defaults give take a twentieth of a core
+            # when there is none.
             "num.network.threads": 1,
             "num.io.threads": 4,
             "group.coordinator.threads": 1,
@@ -106,7 +109,10 @@ def _brokers_known_to(port: int) -> list[int]:
     """Ids of the live brokers, by a Metadata request (version 1, no topics) of Kafka's own protocol."""
     client = b"stack"
     request = struct.pack(f">hhih{len(client)}si", 3, 1, 0, len(client), client, 0)
-    with socket.create_connection((endpoints.HOST, port), ANSWER_WITHIN) as connection, connection.makefile("rb") as answer:
+    with (
+        socket.create_connection((endpoints.HOST, port), ANSWER_WITHIN) as connection,
+        connection.makefile("rb") as answer,
+    ):
         connection.sendall(struct.pack(">i", len(request)) + request)
         (size,) = struct.unpack(">i", answer.read(4))
         return _broker_ids(answer.read(size))

@@ -51,13 +51,27 @@ class Postgres(Service):
         return [str(programs() / "postgres"), "-D", str(self._data)]
 
     def is_ready(self) -> bool:
-        command = [programs() / "pg_isready", "-q", "-h", endpoints.HOST, "-p", str(self.ports[0]), "-t", str(ANSWER_WITHIN)]
+        command = [
+            programs() / "pg_isready",
+            "-q",
+            "-h",
+            endpoints.HOST,
+            "-p",
+            str(self.ports[0]),
+            "-t",
+            str(ANSWER_WITHIN),
+        ]
         return subprocess.run(command, capture_output=True).returncode == 0
 
     def complete(self) -> None:
         """Create the roles and databases that are not there yet."""
         command = [str(programs() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1"]
-        connection = {"PGHOST": endpoints.HOST, "PGPORT": str(self.ports[0]), "PGUSER": "postgres", "PGPASSWORD": "postgres"}
+        connection = {
+            "PGHOST": endpoints.HOST,
+            "PGPORT": str(self.ports[0]),
+            "PGUSER": "postgres",
+            "PGPASSWORD": "postgres",
+        }
         processes.run(command, {**connection, "PGDATABASE": "postgres"}, self.directory, stdin=_accounts())
 
     def _initialise(self) -> None:
@@ -65,7 +79,13 @@ class Postgres(Service):
         unfinished, password = self.directory / "data.partial", self.directory / "password"
         shutil.rmtree(unfinished, ignore_errors=True)
         password.write_text("postgres")
-        options = ["--username=postgres", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"]
+        options = [
+            "--username=postgres",
+            f"--pwfile={password}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+        ]
         processes.run([str(programs() / "initdb"), *options, "-D", str(unfinished)], {}, self.directory)
         password.unlink()
         unfinished.rename(self._data)

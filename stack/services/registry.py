@@ -27,7 +27,9 @@ class Registry(Service):
     def command(self) -> list[str]:
         # Without it the connections broken by a restart of PostgreSQL stay in the pool for minutes.
         validation = "-Dquarkus.datasource.postgresql.jdbc.validate-on-borrow=true"
-        return java.command(self.directory, "-Xmx384m", "-Xms64m", validation, "-jar", str(self.program / "quarkus-run.jar"))
+        return java.command(
+            self.directory, "-Xmx384m", "-Xms64m", validation, "-jar", str(self.program / "quarkus-run.jar")
+        )
 
     def environment(self) -> Mapping[str, str]:
         return {

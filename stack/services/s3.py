@@ -34,7 +34,9 @@ class S3(Service):
 
     def command(self) -> list[str]:
         (jar,) = self.program.glob("*.jar")
-        return java.command(self.directory, "-Xmx256m", "-Xms32m", "-jar", str(jar), "--properties", str(self._properties))
+        return java.command(
+            self.directory, "-Xmx256m", "-Xms32m", "-jar", str(jar), "--properties", str(self._properties)
+        )
 
     def is_ready(self) -> bool:
         """Whether it answers at all: without a signature it refuses (403)."""

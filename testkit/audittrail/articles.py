@@ -1,4 +1,6 @@
-"""Articles' histories, chained as capture chains them: built forwards from states, where the chain under test works from events."""
+"""Articles' histories, chained as capture chains them: built forwards from states, where the chain under test works
+from events.
+"""
 
 import hashlib
 from datetime import UTC, datetime, timedelta

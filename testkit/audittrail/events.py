@@ -7,7 +7,15 @@ PROFILE = {"name": "Kim Lee", "byline": "By Kim Lee", "role": "reporter", "desk"
 
 
 def change(field: str, kind: str, **values) -> dict:
-    return {"field": field, "kind": kind, "before": None, "after": None, "before_ids": None, "after_ids": None, "edits": None} | values
+    return {
+        "field": field,
+        "kind": kind,
+        "before": None,
+        "after": None,
+        "before_ids": None,
+        "after_ids": None,
+        "edits": None,
+    } | values
 
 
 def text_change(field: str, *edits: tuple[int, str, str]) -> dict:
@@ -28,7 +36,13 @@ def raw_event(**values) -> dict:
         "occurred_at": datetime(2026, 11, 23, 7, 42, 16, 123456, tzinfo=UTC),
         "recorded_at": datetime(2026, 11, 23, 7, 42, 16, 123999, tzinfo=UTC),
         "actor": {"type": "user", "id": "17", "version": 3, "snapshot": None},
-        "context": {"request_id": "r-1", "correlation_id": None, "ip": "192.0.2.7", "user_agent": "Firefox", "channel": "admin"},
+        "context": {
+            "request_id": "r-1",
+            "correlation_id": None,
+            "ip": "192.0.2.7",
+            "user_agent": "Firefox",
+            "channel": "admin",
+        },
         "changes": [text_change("body", (8, "alleged ", ""))],
         "labels": {"section": {"3": "Politics"}},
         "keyframe": None,

@@ -1,4 +1,6 @@
-"""Articles' histories as they lie in the database after the pipeline, made without it: real edit scripts, keyframes and hashes."""
+"""Articles' histories as they lie in the database after the pipeline, made without it: real edit scripts, keyframes and
+hashes.
+"""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -9,8 +11,20 @@ from audittrail.models import AuditEvent, Fork, Head
 from audittrail.timeline.comparison import comparison
 
 START = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
-KIM = {"actor_id": "newsroom.author:7", "actor_name": "Kim Lee", "actor_byline": "By Kim Lee", "actor_role": "reporter", "actor_desk": "Business"}
-SAM = {"actor_id": "newsroom.author:9", "actor_name": "Sam Okoro", "actor_byline": "Sam Okoro", "actor_role": "desk_editor", "actor_desk": "News desk"}
+KIM = {
+    "actor_id": "newsroom.author:7",
+    "actor_name": "Kim Lee",
+    "actor_byline": "By Kim Lee",
+    "actor_role": "reporter",
+    "actor_desk": "Business",
+}
+SAM = {
+    "actor_id": "newsroom.author:9",
+    "actor_name": "Sam Okoro",
+    "actor_byline": "Sam Okoro",
+    "actor_role": "desk_editor",
+    "actor_desk": "News desk",
+}
 RELATIONS = ("tags", "credits")
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 """The identity of no event."""
@@ -30,7 +44,15 @@ class History:
         self.state = {"values": {}, "relations": {}}
         self.moment = START
 
-    def save(self, actor: dict = KIM, minutes: float = 1, labels: dict | None = None, operation: str = "update", keyframe: bool = False, **after) -> AuditEvent:
+    def save(
+        self,
+        actor: dict = KIM,
+        minutes: float = 1,
+        labels: dict | None = None,
+        operation: str = "update",
+        keyframe: bool = False,
+        **after,
+    ) -> AuditEvent:
         """One more event: fields after the change, ``minutes`` after the event before."""
         self.moment += timedelta(minutes=minutes)
         before, sequence = self.state, len(self.events) + 1
@@ -39,9 +61,18 @@ class History:
         self.state = {"values": before["values"] | values, "relations": before["relations"] | relations}
         operation = "create" if sequence == 1 else operation
         changes = [] if operation != "update" else comparison(self.kind, before, self.state)
-        return self._append(sequence, operation, changes, labels or {}, actor, keyframe or sequence == 1 or sequence % self.keyframes == 0)
+        return self._append(
+            sequence,
+            operation,
+            changes,
+            labels or {},
+            actor,
+            keyframe or sequence == 1 or sequence % self.keyframes == 0,
+        )
 
-    def _append(self, sequence: int, operation: str, changes: list[dict], labels: dict, actor: dict, keyframe: bool) -> AuditEvent:
+    def _append(
+        self, sequence: int, operation: str, changes: list[dict], labels: dict, actor: dict, keyframe: bool
+    ) -> AuditEvent:
         edits = [edit for change in changes for edit in edit_script.from_records(change["edits"] or [])]
         event = AuditEvent(
             event_id=UUID(int=uuid4().int), article_id=self.article_id, kind=self.kind, sequence=sequence, operation=operation,
@@ -56,7 +87,9 @@ class History:
         return event
 
     def store(self, missing: tuple[int, ...] = ()) -> "History":
-        AuditEvent.objects.using("owner").bulk_create([event for event in self.events if event.sequence not in missing], batch_size=500)
+        AuditEvent.objects.using("owner").bulk_create(
+            [event for event in self.events if event.sequence not in missing], batch_size=500
+        )
         self.store_head()
         return self
 
@@ -71,7 +104,12 @@ class History:
     def fork(self, sequence: int) -> None:
         known = self.events[sequence - 1].hash
         Fork.objects.using("owner").create(
-            article_id=self.article_id, sequence=sequence, known_hash=known, other_hash=bytes([7]) * 32, other_event={}, found_in="database"
+            article_id=self.article_id,
+            sequence=sequence,
+            known_hash=known,
+            other_hash=bytes([7]) * 32,
+            other_event={},
+            found_in="database",
         )
 
 
@@ -87,10 +125,21 @@ def _action(operation: str, changes: list[dict]) -> str:
 
 
 def bridge(article_id: str = "newsroom.article:42") -> History:
-    """A day in the life of an article: written, reviewed, published, corrected in a run of small edits, a new headline."""
+    """A day in the life of an article: written, reviewed, published, corrected in a run of small edits, a new
+    headline.
+    """
     story = History(article_id)
     names = {"tags": {"1": "transport"}, "credits": {"7": "Kim Lee"}}
-    story.save(headline="Bridge shut", slug="bridge-shut", status="draft", standfirst="", body=BODY, tags=["1"], credits=["7"], labels=names)
+    story.save(
+        headline="Bridge shut",
+        slug="bridge-shut",
+        status="draft",
+        standfirst="",
+        body=BODY,
+        tags=["1"],
+        credits=["7"],
+        labels=names,
+    )
     story.save(body=BODY.replace("ten minutes", "quarter of an hour"), minutes=4)
     story.save(status="in_review", minutes=12)
     story.save(SAM, status="published", minutes=30)
@@ -98,6 +147,8 @@ def bridge(article_id: str = "newsroom.article:42") -> History:
     for word in ("Monday morning", "Monday at dawn", "Monday at first light"):
         story.save(body=body.replace("closed on Monday", f"closed on {word}"), minutes=3)
     names = {"tags": {"1": "transport", "4": "infrastructure"}}
-    story.save(KIM, headline="Harbour bridge closed after inspectors find cracks", tags=["1", "4"], minutes=15, labels=names)
+    story.save(
+        KIM, headline="Harbour bridge closed after inspectors find cracks", tags=["1", "4"], minutes=15, labels=names
+    )
     story.save(SAM, body=story.state["values"]["body"].replace("alleged to have skipped", "that skipped"), minutes=3)
     return story

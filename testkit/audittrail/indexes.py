@@ -15,7 +15,12 @@ def event(article: int, sequence: int, **values) -> dict:
     """Event `sequence` of an article, that many hours into the year."""
     at = START + timedelta(hours=sequence)
     own_hash = hashlib.sha256(f"{article}:{sequence}".encode()).digest()
-    identity = {"event_id": uuid.uuid4(), "article_id": f"newsroom.article:{article}", "sequence": sequence, "hash": own_hash}
+    identity = {
+        "event_id": uuid.uuid4(),
+        "article_id": f"newsroom.article:{article}",
+        "sequence": sequence,
+        "hash": own_hash,
+    }
     identity["previous_hash"] = bytes(32) if sequence == 1 else bytes([2]) * 32
     return enriched_event(occurred_at=at, recorded_at=at, **identity) | values
 

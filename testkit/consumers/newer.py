@@ -1,6 +1,6 @@
 """run_consumer as a later release would be: with contracts of a folder that have one field more, and filling it.
 
-    python -m testkit.consumers.newer FOLDER NAME --slot N
+python -m testkit.consumers.newer FOLDER NAME --slot N
 """
 
 import os
@@ -9,7 +9,12 @@ from pathlib import Path
 
 import django
 
-FIELD = {"name": "reading_minutes", "type": ["null", "int"], "default": None, "doc": "Time to read the article after the change, in minutes."}
+FIELD = {
+    "name": "reading_minutes",
+    "type": ["null", "int"],
+    "default": None,
+    "doc": "Time to read the article after the change, in minutes.",
+}
 
 
 def main(folder: str, *arguments: str) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from consumers import conf, database
 from consumers.kafka import clients
-from consumers import conf
-from consumers import database
 from consumers.relay.lane import LaneWorker
 from consumers.relay.lanes import ensure_lanes
 

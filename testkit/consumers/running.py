@@ -34,7 +34,7 @@ def running(stage: Stage, slot: int = 1) -> Iterator[Loop]:
     def work() -> None:
         try:
             loop.run()
-        except Exception as error:  # noqa: BLE001 - for the test to look at
+        except Exception as error:
             loop.failures.append(error)
 
     thread = threading.Thread(target=work)
@@ -71,7 +71,12 @@ def put_events(events: list[dict]) -> None:
     put(
         conf.raw_topic(),
         [
-            (int(event["article_id"].rpartition(":")[2]) % conf.partitions(), event["article_id"].encode(), codec.encode(event), _headers(event))
+            (
+                int(event["article_id"].rpartition(":")[2]) % conf.partitions(),
+                event["article_id"].encode(),
+                codec.encode(event),
+                _headers(event),
+            )
             for event in events
         ],
     )
@@ -83,7 +88,13 @@ def _headers(event: dict) -> dict[str, bytes]:
 
 def put(topic: str, messages: list[tuple]) -> None:
     """Write (partition, key, value, headers) to a topic, and wait until that is acknowledged."""
-    producer = Producer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "enable.idempotence": True, "message.max.bytes": 1_040_000})
+    producer = Producer(
+        {
+            "bootstrap.servers": conf.kafka_bootstrap_servers(),
+            "enable.idempotence": True,
+            "message.max.bytes": 1_040_000,
+        }
+    )
     for partition, key, value, headers in messages:
         producer.produce(topic, value, key, partition, headers=list(headers.items()))
     assert producer.flush(SECONDS) == 0
@@ -91,11 +102,15 @@ def put(topic: str, messages: list[tuple]) -> None:
 
 def positions(group: str, topic: str) -> dict[int, int]:
     """The group's committed offsets, where there are any."""
-    reader = Consumer({"bootstrap.servers": conf.kafka_bootstrap_servers(), "group.id": group, "isolation.level": "read_committed"})
+    reader = Consumer(
+        {"bootstrap.servers": conf.kafka_bootstrap_servers(), "group.id": group, "isolation.level": "read_committed"}
+    )
 
     def committed() -> list[TopicPartition] | None:
         try:
-            return reader.committed([TopicPartition(topic, number) for number in range(conf.partitions())], timeout=SECONDS)
+            return reader.committed(
+                [TopicPartition(topic, number) for number in range(conf.partitions())], timeout=SECONDS
+            )
         except KafkaException as error:
             if error.args[0].code() not in MOVING:
                 raise

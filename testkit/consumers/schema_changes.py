@@ -1,10 +1,14 @@
-"""A table of schema changes: what was there, what it becomes, and whether the new schema can read what the old one wrote."""
+"""A table of schema changes: what was there, what it becomes, and whether the new schema can read what the old one
+wrote.
+"""
 
 from typing import NamedTuple
 
 
 class SchemaChange(NamedTuple):
-    """A change of an Avro schema; `readable`: by the new schema, of data of the old one, as Avro sees it; `stricter`: our own rule against it."""
+    """A change of an Avro schema; `readable`: by the new schema, of data of the old one, as Avro sees it; `stricter`:
+    our own rule against it.
+    """
 
     name: str
     old: dict
@@ -59,10 +63,17 @@ CHANGES = [
     SchemaChange("nothing changes", ONE, ONE, True),
     SchemaChange("add a required field", ONE, record(TITLE, WORDS), False),
     SchemaChange("add a field with a default", ONE, record(TITLE, WORDS | {"default": 0}), True),
-    SchemaChange("add a nullable field with default null", ONE, record(TITLE, field("words", ["null", "int"], default=None)), True),
+    SchemaChange(
+        "add a nullable field with default null",
+        ONE,
+        record(TITLE, field("words", ["null", "int"], default=None)),
+        True,
+    ),
     SchemaChange("add a nullable field without a default", ONE, record(TITLE, field("words", ["null", "int"])), False),
     SchemaChange("add a required record", ONE, record(TITLE, field("part", nested(WORDS))), False),
-    SchemaChange("add a record with a default", ONE, record(TITLE, field("part", nested(WORDS), default={"words": 0})), True),
+    SchemaChange(
+        "add a record with a default", ONE, record(TITLE, field("part", nested(WORDS), default={"words": 0})), True
+    ),
     SchemaChange("add a list with a default", ONE, record(TITLE, field("tags", array("string"), default=[])), True),
     SchemaChange("add a required list", ONE, record(TITLE, field("tags", array("string"))), False),
     SchemaChange("remove a required field", record(TITLE, WORDS), ONE, True),
@@ -70,12 +81,29 @@ CHANGES = [
     SchemaChange("swap two fields", record(TITLE, WORDS), record(WORDS, TITLE), True),
     # Names
     SchemaChange("rename a field", ONE, record(field("headline", "string")), False),
-    SchemaChange("rename a field that has a default", record(TITLE | {"default": ""}), record(field("headline", "string", default="")), True),
+    SchemaChange(
+        "rename a field that has a default",
+        record(TITLE | {"default": ""}),
+        record(field("headline", "string", default="")),
+        True,
+    ),
     SchemaChange("rename a field with an alias", ONE, record(field("headline", "string", aliases=["title"])), True),
     SchemaChange("an alias of another type", ONE, record(field("headline", "int", aliases=["title"])), False),
     SchemaChange("rename the record", ONE, record(TITLE, name="Change"), False),
-    SchemaChange("rename the record with an alias", ONE, record(TITLE, name="Change", aliases=["Event"]), True, "full_name_changed"),
-    SchemaChange("move the record to another namespace", record(TITLE, namespace="a"), record(TITLE, namespace="b"), True, "full_name_changed"),
+    SchemaChange(
+        "rename the record with an alias",
+        ONE,
+        record(TITLE, name="Change", aliases=["Event"]),
+        True,
+        "full_name_changed",
+    ),
+    SchemaChange(
+        "move the record to another namespace",
+        record(TITLE, namespace="a"),
+        record(TITLE, namespace="b"),
+        True,
+        "full_name_changed",
+    ),
     typed("rename a nested record", nested(WORDS), nested(WORDS, name="Piece"), False),
     typed("rename an enum", enum("A"), enum("A", name="Sort"), False),
     typed("rename a fixed", fixed(16), fixed(16, name="Hash"), False),
@@ -114,7 +142,9 @@ CHANGES = [
     typed("promote a branch", ["null", "int"], ["null", "long"], True),
     typed("narrow a branch", ["null", "long"], ["null", "int"], False),
     typed("a union of one becomes its branch", ["string"], "string", True),
-    typed("add a record to a union", ["null", nested(WORDS)], ["null", nested(WORDS), nested(TITLE, name="Other")], True),
+    typed(
+        "add a record to a union", ["null", nested(WORDS)], ["null", nested(WORDS), nested(TITLE, name="Other")], True
+    ),
     typed("rename a record in a union", ["null", nested(WORDS)], ["null", nested(WORDS, name="Piece")], False),
     # Nested records, lists, maps
     typed("nested: add a required field", nested(WORDS), nested(WORDS, TITLE), False),
@@ -125,23 +155,56 @@ CHANGES = [
     typed("list: retype items", array("int"), array("string"), False),
     typed("list: items become nullable", array("int"), array(["null", "int"]), True),
     typed("list: required field in items", array(nested(WORDS)), array(nested(WORDS, TITLE)), False),
-    typed("list: field with default in items", array(nested(WORDS)), array(nested(WORDS, TITLE | {"default": ""})), True),
+    typed(
+        "list: field with default in items", array(nested(WORDS)), array(nested(WORDS, TITLE | {"default": ""})), True
+    ),
     typed("map: promote values", mapping("int"), mapping("double"), True),
     typed("map: retype values", mapping("int"), mapping("string"), False),
     typed("map to list", mapping("int"), array("int"), False),
-    typed("nullable list: required field in items", ["null", array(nested(WORDS))], ["null", array(nested(WORDS, TITLE))], False),
+    typed(
+        "nullable list: required field in items",
+        ["null", array(nested(WORDS))],
+        ["null", array(nested(WORDS, TITLE))],
+        False,
+    ),
     # Defaults and documentation
     SchemaChange("give a default", record(WORDS), record(WORDS | {"default": 0}), True),
     SchemaChange("another default", record(WORDS | {"default": 0}), record(WORDS | {"default": 1}), True),
     SchemaChange("take a default away", record(WORDS | {"default": 0}), record(WORDS), True),
-    SchemaChange("another documentation", record(WORDS | {"doc": "Words."}), record(WORDS | {"doc": "Number of words."}), True),
+    SchemaChange(
+        "another documentation", record(WORDS | {"doc": "Words."}), record(WORDS | {"doc": "Number of words."}), True
+    ),
     # Logical types
     typed("say that a string is a UUID", "string", logical("string", "uuid"), True, "logical_type_changed"),
     typed("say no more that a string is a UUID", logical("string", "uuid"), "string", True, "logical_type_changed"),
-    typed("milliseconds to microseconds", logical("long", "timestamp-millis"), logical("long", "timestamp-micros"), True, "logical_type_changed"),
+    typed(
+        "milliseconds to microseconds",
+        logical("long", "timestamp-millis"),
+        logical("long", "timestamp-micros"),
+        True,
+        "logical_type_changed",
+    ),
     typed("a long becomes a time", "long", logical("long", "timestamp-micros"), True, "logical_type_changed"),
     typed("a date becomes a number", logical("int", "date"), "int", True, "logical_type_changed"),
-    typed("decimal of another scale", logical("bytes", "decimal", precision=8, scale=2), logical("bytes", "decimal", precision=8, scale=4), True, "logical_type_changed"),
-    typed("list: milliseconds to microseconds", array(logical("long", "timestamp-millis")), array(logical("long", "timestamp-micros")), True, "logical_type_changed"),
-    typed("local time to UTC", logical("long", "local-timestamp-micros"), logical("long", "timestamp-micros"), True, "logical_type_changed"),
+    typed(
+        "decimal of another scale",
+        logical("bytes", "decimal", precision=8, scale=2),
+        logical("bytes", "decimal", precision=8, scale=4),
+        True,
+        "logical_type_changed",
+    ),
+    typed(
+        "list: milliseconds to microseconds",
+        array(logical("long", "timestamp-millis")),
+        array(logical("long", "timestamp-micros")),
+        True,
+        "logical_type_changed",
+    ),
+    typed(
+        "local time to UTC",
+        logical("long", "local-timestamp-micros"),
+        logical("long", "timestamp-micros"),
+        True,
+        "logical_type_changed",
+    ),
 ]

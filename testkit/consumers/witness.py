@@ -72,7 +72,9 @@ def pending() -> int:
 
 
 def some_articles(count: int) -> list[Article]:
-    return Article.objects.bulk_create(Article(headline=f"Headline {n}", slug=f"article-{n}", body="Some words.") for n in range(count))
+    return Article.objects.bulk_create(
+        Article(headline=f"Headline {n}", slug=f"article-{n}", body="Some words.") for n in range(count)
+    )
 
 
 @contextlib.contextmanager
@@ -84,7 +86,9 @@ def writers(articles: list[Article], threads: int = 3) -> Iterator[None]:
         chance, turn = random.Random(seed), 0
         while not stopping.is_set():
             with transaction.atomic():
-                Article.objects.filter(pk__in=[article.pk for article in chance.sample(articles, 3)]).update(headline=f"{seed}-{turn}")
+                Article.objects.filter(pk__in=[article.pk for article in chance.sample(articles, 3)]).update(
+                    headline=f"{seed}-{turn}"
+                )
                 if chance.random() < 0.05:
                     time.sleep(0.05)
             turn += 1

@@ -36,7 +36,9 @@ QUIET_WITHIN = 1800
 
 @dataclass
 class Result:
-    """Seconds from the start of the import until each stage had done its last, the bytes each process held at most, and what was found."""
+    """Seconds from the start of the import until each stage had done its last, the bytes each process held at most, and
+    what was found.
+    """
 
     events: int
     killed: list[str] = field(default_factory=list)
@@ -51,7 +53,11 @@ class Result:
     @property
     def sound(self) -> bool:
         counts = {*self.messages.values(), *(verdict.found for verdict in self.verdicts.values())}
-        return counts == {self.events} and all(verdict.sound for verdict in self.verdicts.values()) and not self.verification
+        return (
+            counts == {self.events}
+            and all(verdict.sound for verdict in self.verdicts.values())
+            and not self.verification
+        )
 
 
 class Peaks(threading.Thread):
@@ -84,7 +90,9 @@ def _high_water(pid: int) -> int:
 
 @dataclass
 class Passage:
-    """The history's way through a trail that is empty. `kills`: who gets a SIGKILL, one after the other, at even distances of the import."""
+    """The history's way through a trail that is empty. `kills`: who gets a SIGKILL, one after the other, at even
+    distances of the import.
+    """
 
     trail: Trail
     history: Path
@@ -160,8 +168,13 @@ class Passage:
 def told(trail: Trail, history: Path) -> Deeds:
     """What the file says that was done; reading it compares each body with its SHA-256."""
     with psycopg.connect(**trail.superuser) as connection:
-        articles = {name: f"newsroom.article:{pk}" for name, pk in connection.execute("SELECT external_id, article_pk FROM newsroom_importedarticle")}
-    return Deeds({(articles[event.article_id], event.revision): {_state(event.title, event.body)} for event in read(history)})
+        articles = {
+            name: f"newsroom.article:{pk}"
+            for name, pk in connection.execute("SELECT external_id, article_pk FROM newsroom_importedarticle")
+        }
+    return Deeds(
+        {(articles[event.article_id], event.revision): {_state(event.title, event.body)} for event in read(history)}
+    )
 
 
 def _state(title: str, body: str | None) -> str:
@@ -170,7 +183,20 @@ def _state(title: str, body: str | None) -> str:
 
 def counted_by_kcat(trail: Trail, topic: str) -> int:
     """Messages of a topic that a read_committed reader gets."""
-    command = ["kcat", "-b", trail.addresses.kafka_bootstrap, "-t", topic, "-C", "-e", "-q", "-o", "beginning", "-X", "isolation.level=read_committed"]
+    command = [
+        "kcat",
+        "-b",
+        trail.addresses.kafka_bootstrap,
+        "-t",
+        topic,
+        "-C",
+        "-e",
+        "-q",
+        "-o",
+        "beginning",
+        "-X",
+        "isolation.level=read_committed",
+    ]
     return len(subprocess.run([*command, "-f", "%o\n"], capture_output=True, text=True, check=True).stdout.splitlines())
 
 

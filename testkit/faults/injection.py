@@ -35,8 +35,16 @@ _AT_WORK = "SELECT 1 FROM consumers_member WHERE pid = %s AND state = 'running' 
 class Injector:
     """Carries out faults, one of each lane at a time; counts them in `done`."""
 
-    def __init__(self, trail: Trail, pipeline: Pipeline, proxies: dict[str, list[Proxy]], listening: Proxies, log: Path):
-        self._trail, self._pipeline, self._proxies, self._listening, self._log = trail, pipeline, proxies, listening, log
+    def __init__(
+        self, trail: Trail, pipeline: Pipeline, proxies: dict[str, list[Proxy]], listening: Proxies, log: Path
+    ):
+        self._trail, self._pipeline, self._proxies, self._listening, self._log = (
+            trail,
+            pipeline,
+            proxies,
+            listening,
+            log,
+        )
         self._stack = fleet.load(places.stack_name())
         self.done: Counter[tuple[str, str]] = Counter()
         self.failures: list[BaseException] = []
@@ -53,7 +61,7 @@ class Injector:
         def guarded(*arguments) -> None:
             try:
                 lane(*arguments)
-            except BaseException as error:  # noqa: BLE001 - for the caller's thread to raise
+            except BaseException as error:
                 self.failures.append(error)
 
         lanes = [threading.Thread(target=guarded, args=(kinds, number)) for number, kinds in enumerate(schedule.LANES)]
@@ -102,7 +110,9 @@ class Injector:
             yield
 
     def _await_work_of(self, pid: int) -> None:
-        """Until the successor has taken over: a zombie that thaws before that is none. Other faults may keep it from that."""
+        """Until the successor has taken over: a zombie that thaws before that is none. Other faults may keep it from
+        that.
+        """
         deadline = time.monotonic() + TAKES_OVER_WITHIN
         while time.monotonic() < deadline:
             with contextlib.suppress(psycopg.Error), psycopg.connect(**self._trail.superuser) as connection:

@@ -12,8 +12,10 @@ FIELDS = ("headline", "standfirst", "body", "tags")
 
 @dataclass(frozen=True)
 class Verdict:
-    """Numbers of events. Lost: not there; doubled: there more than once; disordered: not in the order, or chain, of their article;
-    altered: the article's state, rebuilt, is not the one that the newsroom had; foreign: never made by the newsroom."""
+    """Numbers of events. Lost: not there; doubled: there more than once; disordered: not in the order, or chain, of
+    their article; altered: the article's state, rebuilt, is not the one that the newsroom had; foreign: never made by
+    the newsroom.
+    """
 
     found: int
     lost: int
@@ -45,7 +47,9 @@ def judge(events: Iterable[Event], deeds: Deeds, hashes: dict[Key, str]) -> Verd
 
 
 def disorder(found: list[Event]) -> int:
-    """Events of one article that are out of place: in a topic, behind a later one or in another partition; at rest, off the chain."""
+    """Events of one article that are out of place: in a topic, behind a later one or in another partition; at rest, off
+    the chain.
+    """
     if found[0].place:
         last, wrong = 0, 0
         for event in sorted(found, key=lambda event: event.place):
@@ -54,7 +58,8 @@ def disorder(found: list[Event]) -> int:
         return wrong
     known = {event.sequence: event for event in found}
     return sum(
-        event.previous is not None and sequence - 1 in known and event.previous != known[sequence - 1].hash for sequence, event in known.items()
+        event.previous is not None and sequence - 1 in known and event.previous != known[sequence - 1].hash
+        for sequence, event in known.items()
     )
 
 
@@ -65,7 +70,8 @@ def alterations(found: list[Event], deeds: Deeds, hashes: dict[Key, str]) -> int
         return sum(hashes.get((event.article, event.sequence)) != event.hash for event in known.values())
     article = found[0].article
     return sum(
-        (article, sequence) in deeds.states and state not in deeds.states[article, sequence] for sequence, state in states(known)
+        (article, sequence) in deeds.states and state not in deeds.states[article, sequence]
+        for sequence, state in states(known)
     )
 
 

@@ -1,7 +1,8 @@
 """What the newsroom did, written down by itself beside every transaction: a file of JSON lines.
 
-An article's states are numbered from 1 under its row's lock; a number is the sequence that its event must have. A line is written
-before each commit and one after it; a commit whose outcome was never heard is settled by the article's row in the end.
+An article's states are numbered from 1 under its row's lock; a number is the sequence that its event must have. A line
+is written before each commit and one after it; a commit whose outcome was never heard is settled by the article's row
+in the end.
 """
 
 import hashlib
@@ -41,7 +42,12 @@ class Ledger:
         """A transaction is about to commit these states; the number of the attempt."""
         with self._lock:
             self._attempts += 1
-            self._write({"attempt": self._attempts, "states": [[article, number, digest(state)] for article, number, state in states]})
+            self._write(
+                {
+                    "attempt": self._attempts,
+                    "states": [[article, number, digest(state)] for article, number, state in states],
+                }
+            )
             return self._attempts
 
     def committed(self, attempt: int, seconds: float) -> None:
@@ -60,7 +66,9 @@ class Contradiction(Exception):
 
 @dataclass
 class Deeds:
-    """What was done: for each article and number the digests it may have (several only where commits were never heard of)."""
+    """What was done: for each article and number the digests it may have (several only where commits were never heard
+    of).
+    """
 
     states: dict[Key, set[str]] = field(default_factory=dict)
     saves: list[tuple[float, float]] = field(default_factory=list)
@@ -86,13 +94,15 @@ def read(path: Path, last: Mapping[str, tuple[int, str]]) -> Deeds:
     return Deeds(_settled(sure, possible, last), list(heard.values()))
 
 
-def _settled(sure: Mapping[Key, set[str]], possible: Mapping[Key, set[str]], last: Mapping[str, tuple[int, str]]) -> dict[Key, set[str]]:
+def _settled(
+    sure: Mapping[Key, set[str]], possible: Mapping[Key, set[str]], last: Mapping[str, tuple[int, str]]
+) -> dict[Key, set[str]]:
     settled: dict[Key, set[str]] = {}
     for article in {article for article, _ in [*sure, *possible]}:
         final = last[article][0] if article in last else _deleted_at(article, sure, possible)
         for number in range(1, final + 1):
             states = sure.get((article, number)) or possible.get((article, number))
-            if not states or (article, number) in sure and len(states) > 1:
+            if not states or ((article, number) in sure and len(states) > 1):
                 raise Contradiction(f"{article} #{number}: {len(states or ())} commits in the ledger")
             settled[article, number] = states
         if article in last and last[article][1] not in settled[article, final]:
@@ -104,7 +114,12 @@ def _settled(sure: Mapping[Key, set[str]], possible: Mapping[Key, set[str]], las
 
 def _deleted_at(article: str, sure: Mapping[Key, set[str]], possible: Mapping[Key, set[str]]) -> int:
     """The number of the deletion of an article that is not there; 0 if it was never committed."""
-    numbers = [number for known in (sure, possible) for (name, number), states in known.items() if name == article and DELETED in states]
+    numbers = [
+        number
+        for known in (sure, possible)
+        for (name, number), states in known.items()
+        if name == article and DELETED in states
+    ]
     if not numbers and any(name == article for name, _ in sure):
         raise Contradiction(f"{article} is gone, and nobody deleted it")
     return max(numbers, default=0)

@@ -1,7 +1,8 @@
-"""`python -m testkit.faults.newsroom LEDGER`: a newsroom at work, until SIGTERM, that keeps its own ledger of what it did.
+"""`python -m testkit.faults.newsroom LEDGER`: a newsroom at work, until SIGTERM, that keeps its own ledger of what it
+did.
 
-Several writers save articles they have in common, by the models and in a context as the site does: edits, tags, several articles in
-one transaction, deletions, and now and then a text too large for a message. Whatever fails is tried anew.
+Several writers save articles they have in common, by the models and in a context as the site does: edits, tags, several
+articles in one transaction, deletions, and now and then a text too large for a message. Whatever fails is tried anew.
 """
 
 import argparse
@@ -24,7 +25,25 @@ from audittrail import Actor, context  # noqa: E402
 from newsroom.models import Article, Author, Tag  # noqa: E402
 from testkit.faults.ledger import Ledger, State  # noqa: E402
 
-WORDS = "bridge council ferry harbour naïve – “quoted” 東京 cracks budget vote late night mayor & co <b>bold</b>".split()
+WORDS = [
+    "bridge",
+    "council",
+    "ferry",
+    "harbour",
+    "naïve",
+    "–",
+    "“quoted”",
+    "東京",
+    "cracks",
+    "budget",
+    "vote",
+    "late",
+    "night",
+    "mayor",
+    "&",
+    "co",
+    "<b>bold</b>",
+]
 ARTICLES = 60
 LARGE = 120_000
 REST_SECONDS = 0.3
@@ -47,7 +66,9 @@ class Writer(threading.Thread):
         super().__init__(name=f"writer-{seed}")
         self._chance, self._ledger, self._seconds, self._stopping = random.Random(seed), ledger, seconds, stopping
         self._tags = list(Tag.objects.values_list("pk", flat=True))
-        self._actor = Actor("user", f"newsroom.author:{self._chance.choice(list(Author.objects.values_list('pk', flat=True)))}")
+        self._actor = Actor(
+            "user", f"newsroom.author:{self._chance.choice(list(Author.objects.values_list('pk', flat=True)))}"
+        )
 
     def run(self) -> None:
         due = time.monotonic()
@@ -81,7 +102,10 @@ class Writer(threading.Thread):
 
     def _create(self) -> tuple[str, int, State]:
         article = Article.objects.create(
-            headline=f"{self._text(4)} #1", slug=f"{self._chance.getrandbits(64):x}", standfirst=self._text(12), body=self._body()
+            headline=f"{self._text(4)} #1",
+            slug=f"{self._chance.getrandbits(64):x}",
+            standfirst=self._text(12),
+            body=self._body(),
         )
         article.tags.set(self._chance.sample(self._tags, 2))
         return _entry(article, 1)
@@ -122,7 +146,9 @@ def furnish() -> None:
     for number in range(8):
         Tag.objects.get_or_create(name=f"tag {number}")
     for number in range(4):
-        Author.objects.get_or_create(name=f"Author {number}", defaults={"byline": f"By Author {number}", "desk": "News", "role": "reporter"})
+        Author.objects.get_or_create(
+            name=f"Author {number}", defaults={"byline": f"By Author {number}", "desk": "News", "role": "reporter"}
+        )
 
 
 def _fail(arguments) -> None:
@@ -144,7 +170,10 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     furnish()
     ledger = Ledger(arguments.ledger)
-    writers = [Writer(arguments.seed * 100 + each, ledger, arguments.writers / arguments.rate, stopping) for each in range(arguments.writers)]
+    writers = [
+        Writer(arguments.seed * 100 + each, ledger, arguments.writers / arguments.rate, stopping)
+        for each in range(arguments.writers)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -25,7 +25,12 @@ def proxies(trail: Trail) -> dict[str, list[Proxy]]:
     brokers = range(1, len(addresses.kafka_bootstrap.split(",")) + 1)
     return {
         "kafka": [
-            Proxy(f"kafka-{node}", (endpoints.HOST, base + endpoints.BEHIND_PROXY + node), base + endpoints.PROXY + node, frames=True)
+            Proxy(
+                f"kafka-{node}",
+                (endpoints.HOST, base + endpoints.BEHIND_PROXY + node),
+                base + endpoints.PROXY + node,
+                frames=True,
+            )
             for node in brokers
         ],
         "elasticsearch": [Proxy("elasticsearch", _place(addresses.elasticsearch_url))],
@@ -93,7 +98,11 @@ class Pipeline:
         while not self._stopping.is_set():
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "manage.py", "run_consumers"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                    [sys.executable, "manage.py", "run_consumers"],
+                    cwd=ROOT,
+                    env=self._environment,
+                    stdout=log,
+                    stderr=log,
                 )
             while self._process.poll() is None:
                 time.sleep(0.1)
@@ -122,7 +131,9 @@ def stage(pipeline: Pipeline, name: str, log: Path) -> Iterator[subprocess.Popen
 
 
 @contextlib.contextmanager
-def newsroom(environment: dict[str, str], ledger: Path, log: Path, *, rate: float, seed: int) -> Iterator[subprocess.Popen]:
+def newsroom(
+    environment: dict[str, str], ledger: Path, log: Path, *, rate: float, seed: int
+) -> Iterator[subprocess.Popen]:
     """A newsroom at work, ended in order."""
     command = [sys.executable, "-m", "testkit.faults.newsroom", str(ledger), "--rate", str(rate), "--seed", str(seed)]
     with log.open("ab") as output:

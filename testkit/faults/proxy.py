@@ -1,6 +1,8 @@
-"""TCP proxies before the services, for all that can go wrong on the way: cut, held, delayed, and single replies that get lost.
+"""TCP proxies before the services, for all that can go wrong on the way: cut, held, delayed, and single replies that
+get lost.
 
-A proxy before Kafka knows frames: it can swallow the reply to, say, EndTxn, so that the broker has done what the client never hears.
+A proxy before Kafka knows frames: it can swallow the reply to, say, EndTxn, so that the broker has done what the client
+never hears.
 """
 
 import asyncio
@@ -11,7 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-API_KEYS = {"Produce": 0, "OffsetCommit": 8, "InitProducerId": 22, "AddOffsetsToTxn": 25, "EndTxn": 26, "TxnOffsetCommit": 28}
+API_KEYS = {
+    "Produce": 0,
+    "OffsetCommit": 8,
+    "InitProducerId": 22,
+    "AddOffsetsToTxn": 25,
+    "EndTxn": 26,
+    "TxnOffsetCommit": 28,
+}
 """Kafka's requests whose replies can be swallowed."""
 
 _SIZE, _REQUEST, _CORRELATION = struct.Struct(">i"), struct.Struct(">hhi"), struct.Struct(">i")
@@ -70,7 +79,9 @@ class Proxy:
             for writer in ends:
                 writer.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, passes: Callable[[bytes], bool]) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, passes: Callable[[bytes], bool]
+    ) -> None:
         while True:
             piece = await (_frame(source) if self._frames else _piece(source))
             if self._frames and not passes(piece):

@@ -62,13 +62,21 @@ class Run:
                 ended = time.monotonic()
                 self.wait_for_quiet()
                 result = Result(
-                    self.seed, ended - started, injector.done, sum(proxy.lost.total() for proxy in proxies["kafka"]), stalls, time.monotonic() - ended, []
+                    self.seed,
+                    ended - started,
+                    injector.done,
+                    sum(proxy.lost.total() for proxy in proxies["kafka"]),
+                    stalls,
+                    time.monotonic() - ended,
+                    [],
                 )
         return self._judged(result)
 
     def _under_fire(self, injector: Injector) -> dict[str, float]:
         stalls = Stalls(self.trail)
-        with pipeline.newsroom(self.trail.environment(), self.ledger, self.folder / "newsroom.log", rate=self.rate, seed=self.seed):
+        with pipeline.newsroom(
+            self.trail.environment(), self.ledger, self.folder / "newsroom.log", rate=self.rate, seed=self.seed
+        ):
             self._wait_for_work()
             stalls.start()
             injector.run(self.seed, self.seconds, self.enough)
@@ -119,9 +127,14 @@ def report(result: Result) -> str:
         f"seed {result.seed}, {result.seconds / 60:.1f} minutes under fire, {len(result.latencies):,} saves"
         f" (p50 {centiles[49] * 1000:.1f} ms, p99 {centiles[98] * 1000:.1f} ms), caught up {result.caught_up_after:.1f} s after the last fault",
         "",
-        f"faults injected: {sum(kinds.values())}: " + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())),
+        f"faults injected: {sum(kinds.values())}: "
+        + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())),
         f"replies of Kafka lost: {result.lost_replies:,}",
-        *(f"  {kind:30}" + ", ".join(f"{target} {count}" for (k, target), count in sorted(result.faults.items()) if k == kind) for kind in sorted(kinds)),
+        *(
+            f"  {kind:30}"
+            + ", ".join(f"{target} {count}" for (k, target), count in sorted(result.faults.items()) if k == kind)
+            for kind in sorted(kinds)
+        ),
         "",
         "longest stall: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.stalls.items()),
         "",

@@ -14,9 +14,20 @@ PROXIED = ("kafka", "elasticsearch", "registry", "s3", "postgres", "redis")
 Kinds = Mapping[str, tuple[str, ...]]
 """Kind of fault → what it may befall."""
 
-OURS: Kinds = {"kill": (*STAGES, "supervisor"), "freeze": (*STAGES, "supervisor"), "restart": (*STAGES, "supervisor"), "zombie": STAGES}
+OURS: Kinds = {
+    "kill": (*STAGES, "supervisor"),
+    "freeze": (*STAGES, "supervisor"),
+    "restart": (*STAGES, "supervisor"),
+    "zombie": STAGES,
+}
 AROUND: Kinds = {"kill": SERVICES, "freeze": SERVICES, "restart": SERVICES}
-BETWEEN: Kinds = {"cut": PROXIED, "hold": PROXIED, "delay": PROXIED, "lose replies": tuple(API_KEYS), "lose replies, connections too": tuple(API_KEYS)}
+BETWEEN: Kinds = {
+    "cut": PROXIED,
+    "hold": PROXIED,
+    "delay": PROXIED,
+    "lose replies": tuple(API_KEYS),
+    "lose replies, connections too": tuple(API_KEYS),
+}
 LANES = (OURS, AROUND, BETWEEN)
 """Faults of one lane follow each other; the lanes go at the same time."""
 SECONDS = (0.5, 1, 2, 3, 5, 8)
@@ -40,7 +51,9 @@ def lane(kinds: Kinds, seed: int) -> Iterator[Fault]:
     """Faults without end: every kind in turn, so that a short run has them all, and each kind's targets in turn."""
     chance = random.Random(seed)
     while True:
-        shuffled = [[(kind, target) for target in chance.sample(targets, len(targets))] for kind, targets in kinds.items()]
+        shuffled = [
+            [(kind, target) for target in chance.sample(targets, len(targets))] for kind, targets in kinds.items()
+        ]
         chance.shuffle(shuffled)
         for kind, target in filter(None, chain.from_iterable(zip_longest(*shuffled))):
             lengths = LONG if chance.random() < LONG_SHARE else SECONDS

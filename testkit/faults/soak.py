@@ -1,4 +1,5 @@
-"""`python -m testkit.faults.soak --minutes 60 --seed 7`: hours of faults on a stack of its own, and the judgement; `make soak`.
+"""`python -m testkit.faults.soak --minutes 60 --seed 7`: hours of faults on a stack of its own, and the judgement;
+`make soak`.
 
 Exit status 0 when nothing was lost, doubled, disordered or altered.
 """
@@ -14,9 +15,9 @@ from pathlib import Path
 
 os.environ.setdefault("STACK", "soak")
 
-from testkit.faults.preparation import new_trail  # noqa: E402
-from testkit.faults.run import Run, report  # noqa: E402
-from testkit.faults.trail import ROOT  # noqa: E402
+from testkit.faults.preparation import new_trail
+from testkit.faults.run import Run, report
+from testkit.faults.trail import ROOT
 
 
 def main() -> int:

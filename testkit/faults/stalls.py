@@ -1,4 +1,6 @@
-"""How long each stage stood still while there was work, seen from outside: from the positions its group has committed."""
+"""How long each stage stood still while there was work, seen from outside: from the positions its group has
+committed.
+"""
 
 import threading
 import time
@@ -17,7 +19,8 @@ class Stalls(threading.Thread):
     def __init__(self, trail: Trail):
         super().__init__(name="stalls", daemon=True)
         self._trail = trail
-        # Consumers that never join: the admin client's own question for these positions ends the process when a broker dies at it.
+        # Consumers that never join: the admin client's own question for these positions ends the process when a broker
+        # dies at it.
         self._readers = {stage: self._reader(group) for stage, (group, _) in trail.groups.items()}
         self._stopping = threading.Event()
         self._seen: dict[str, tuple[int, float]] = {}

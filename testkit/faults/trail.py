@@ -33,8 +33,14 @@ class Trail:
     @property
     def groups(self) -> dict[str, tuple[str, str]]:
         """Stage → the group that holds its positions, and their topic."""
-        sinks = {stage: (f"{self.prefix}audit-trail-{stage}", self.enriched) for stage in ("database", "search", "archive")}
-        return {"relay": (f"{self.prefix}relay", self.raw), "enricher": (f"{self.prefix}audit-trail-processor", self.raw), **sinks}
+        sinks = {
+            stage: (f"{self.prefix}audit-trail-{stage}", self.enriched) for stage in ("database", "search", "archive")
+        }
+        return {
+            "relay": (f"{self.prefix}relay", self.raw),
+            "enricher": (f"{self.prefix}audit-trail-processor", self.raw),
+            **sinks,
+        }
 
     @property
     def addresses(self) -> stack.Addresses:
@@ -44,7 +50,14 @@ class Trail:
     def superuser(self) -> dict:
         """Parameters of a connection to PostgreSQL that may read everything."""
         host, port = self.addresses.postgres
-        return {"host": host, "port": port, "dbname": self.database, "user": "postgres", "password": "postgres", "connect_timeout": 5}
+        return {
+            "host": host,
+            "port": port,
+            "dbname": self.database,
+            "user": "postgres",
+            "password": "postgres",
+            "connect_timeout": 5,
+        }
 
     def manage(self, *arguments: str) -> str:
         """What a command of manage.py prints; it must succeed."""

@@ -1,4 +1,6 @@
-"""What is in each place, read without any of the project's code: Kafka, PostgreSQL, Elasticsearch, and the archive by DuckDB."""
+"""What is in each place, read without any of the project's code: Kafka, PostgreSQL, Elasticsearch, and the archive by
+DuckDB.
+"""
 
 import json
 import struct
@@ -26,7 +28,9 @@ SECONDS = 30
 
 @dataclass(slots=True)
 class Event:
-    """An event as found. `place`: partition and offset; `previous` and `hash` in hexadecimal where the place has them."""
+    """An event as found. `place`: partition and offset; `previous` and `hash` in hexadecimal where the place has
+    them.
+    """
 
     article: str
     sequence: int
@@ -57,7 +61,11 @@ def documents(trail: Trail) -> Iterator[Event]:
     """The documents of the index."""
     index = f"{trail.addresses.elasticsearch_url}/{trail.prefix}audit-events"
     requests.post(f"{index}/_refresh", timeout=SECONDS).raise_for_status()
-    query = {"size": PAGE, "sort": [{"article_id": "asc"}, {"sequence": "asc"}, {"_doc": "asc"}], "_source": ["article_id", "sequence", "hash", "title"]}
+    query = {
+        "size": PAGE,
+        "sort": [{"article_id": "asc"}, {"sequence": "asc"}, {"_doc": "asc"}],
+        "_source": ["article_id", "sequence", "hash", "title"],
+    }
     while True:
         answer = requests.post(f"{index}/_search", json=query, timeout=SECONDS)
         answer.raise_for_status()
@@ -72,7 +80,9 @@ def archived(trail: Trail) -> Iterator[Event]:
     """The rows of the archive's objects. No day is sealed while a harness runs: all of them are in the tail."""
     with tempfile.TemporaryDirectory() as folder:
         bucket = _store(trail).Bucket(f"{trail.prefix}audit-trail")
-        for number, item in enumerate(item for item in bucket.objects.filter(Prefix="tail/") if item.key.endswith(".parquet")):
+        for number, item in enumerate(
+            item for item in bucket.objects.filter(Prefix="tail/") if item.key.endswith(".parquet")
+        ):
             bucket.download_file(item.key, f"{folder}/{number}.parquet")
         if not any(Path(folder).iterdir()):
             return
@@ -100,7 +110,10 @@ def newsroom(trail: Trail) -> dict[str, tuple[int, str]]:
                FROM newsroom_article a LEFT JOIN newsroom_article_tags t ON t.article_id = a.id GROUP BY a.id"""
     with psycopg.connect(**trail.superuser) as connection:
         return {
-            f"newsroom.article:{pk}": (int(headline.rpartition("#")[2]), digest({"headline": headline, "standfirst": standfirst, "body": body, "tags": tags}))
+            f"newsroom.article:{pk}": (
+                int(headline.rpartition("#")[2]),
+                digest({"headline": headline, "standfirst": standfirst, "body": body, "tags": tags}),
+            )
             for pk, headline, standfirst, body, tags in connection.execute(query)
         }
 
@@ -111,7 +124,9 @@ def letters(trail: Trail) -> list[str]:
 
 
 def committed(trail: Trail, name: str) -> Iterator[tuple[tuple[int, int], bytes]]:
-    """Partition and offset, and value, of all messages of a topic that a read_committed reader gets, each partition in order."""
+    """Partition and offset, and value, of all messages of a topic that a read_committed reader gets, each partition in
+    order.
+    """
     reader = Consumer(
         {
             "bootstrap.servers": trail.addresses.kafka_bootstrap,
@@ -144,7 +159,13 @@ def _messages(trail: Trail, name: str) -> Iterator[Event]:
 def _event(fields: dict, place: tuple[int, int] | None = None) -> Event:
     content = {name: fields[name] for name in ("operation", "changes", "keyframe")}
     return Event(
-        fields["article_id"], fields["sequence"], _hexadecimal(fields["hash"]), fields["title"], _hexadecimal(fields["previous_hash"]), place, content
+        fields["article_id"],
+        fields["sequence"],
+        _hexadecimal(fields["hash"]),
+        fields["title"],
+        _hexadecimal(fields["previous_hash"]),
+        place,
+        content,
     )
 
 

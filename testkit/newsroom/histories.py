@@ -18,9 +18,20 @@ DEFAULTS = {
 }
 LIFE = (
     {"action": "created", "body": "One.\n"},
-    {"status": "Accepted", "action": "published", "patch": "--- a\n+++ b\n@@ -1,1 +1,2 @@\n One.\n+Two.\n", "text": "One.\nTwo.\n"},
+    {
+        "status": "Accepted",
+        "action": "published",
+        "patch": "--- a\n+++ b\n@@ -1,1 +1,2 @@\n One.\n+Two.\n",
+        "text": "One.\nTwo.\n",
+    },
     {"status": "Accepted", "patch": "", "text": "One.\nTwo.\n"},
-    {"status": "Final", "action": "status_changed", "patch": "", "text": "One.\nTwo.\n", "author": {"id": "u-2", "name": "Bo Ek"}},
+    {
+        "status": "Final",
+        "action": "status_changed",
+        "patch": "",
+        "text": "One.\nTwo.\n",
+        "author": {"id": "u-2", "name": "Bo Ek"},
+    },
     {"action": "deleted", "path": None},
     {"action": "created", "title": "Other notes", "byline": [], "body": "Three.\n"},
 )

@@ -1,12 +1,14 @@
-"""A trail of its own for a test: topics, groups and transactional ids under a prefix of its own, and an empty database."""
+"""A trail of its own for a test: topics, groups and transactional ids under a prefix of its own, and an empty
+database.
+"""
 
 import uuid
 
 import pytest
 from django.core.files.storage import storages
 
-from tests.consumers import PARTITIONS
 from testkit.consumers.contract_files import contract_files  # noqa: F401 - a fixture for all tests here
+from tests.consumers import PARTITIONS
 
 
 @pytest.fixture

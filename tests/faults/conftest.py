@@ -3,8 +3,8 @@
 import pytest
 
 from stack import places
-from tests.consumers.conftest import own_contracts, own_trail, partitions  # noqa: F401 - fixtures for the tests here
 from testkit.faults.trail import Trail
+from tests.consumers.conftest import own_contracts, own_trail, partitions  # noqa: F401 - fixtures for the tests here
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conftest import HISTORY
 from testkit.faults.history import PROCESSES, Passage, report
+from tests.conftest import HISTORY
 
 SMALL = HISTORY / "peps-history-small.jsonl.gz"
 

@@ -23,7 +23,10 @@ def _change(field: str, kind: str, after=None, after_ids=None, edits=None) -> di
 
 
 def _keyframe(state: dict) -> dict:
-    return {"values": {name: state[name] for name in ("headline", "standfirst", "body")}, "relations": {"tags": state["tags"]}}
+    return {
+        "values": {name: state[name] for name in ("headline", "standfirst", "body")},
+        "relations": {"tags": state["tags"]},
+    }
 
 
 CONTENTS = [
@@ -55,7 +58,11 @@ def placed(*sequences: int) -> list[Event]:
 
 def judged(events: list[Event]) -> dict[str, int]:
     verdict = judge(events, DEEDS, KNOWN)
-    return {name: value for name in ("lost", "doubled", "disordered", "altered", "foreign") if (value := getattr(verdict, name))}
+    return {
+        name: value
+        for name in ("lost", "doubled", "disordered", "altered", "foreign")
+        if (value := getattr(verdict, name))
+    }
 
 
 def test_what_is_as_it_was_done_is_sound():
@@ -78,7 +85,13 @@ def test_an_event_off_the_chain_is_out_of_order():
 
 
 def test_another_text_is_an_alteration():
-    edited = {**CONTENTS[1], "changes": [CONTENTS[1]["changes"][0], _change("body", "text", edits=[{"position": 12, "removed": "", "inserted": "now "}])]}
+    edited = {
+        **CONTENTS[1],
+        "changes": [
+            CONTENTS[1]["changes"][0],
+            _change("body", "text", edits=[{"position": 12, "removed": "", "inserted": "now "}]),
+        ],
+    }
     assert judged([EVENTS[0], replace(EVENTS[1], content=edited), *EVENTS[2:]]) == {"altered": 2}
 
 
@@ -134,4 +147,7 @@ def test_a_commit_that_postgresql_does_not_have_is_a_contradiction(book):
 def test_the_ledger_is_made_of_lines(book):
     written, path = book
     written.committed(written.attempt([(ARTICLE, 1, STATES[0])]), 0.01)
-    assert [list(json.loads(line)) for line in path.read_text().splitlines()] == [["attempt", "states"], ["committed", "at", "seconds"]]
+    assert [list(json.loads(line)) for line in path.read_text().splitlines()] == [
+        ["attempt", "states"],
+        ["committed", "at", "seconds"],
+    ]

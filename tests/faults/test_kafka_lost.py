@@ -29,10 +29,15 @@ def refill(trail: Trail) -> None:
     with psycopg.connect(**trail.superuser, autocommit=True) as connection:
 
         def want(state: str) -> None:
-            connection.execute("UPDATE consumers_stagecontrol SET desired_state = %s, changed_at = now() WHERE stage = 'relay'", [state])
+            connection.execute(
+                "UPDATE consumers_stagecontrol SET desired_state = %s, changed_at = now() WHERE stage = 'relay'",
+                [state],
+            )
 
         def released() -> bool:
-            return not connection.execute("SELECT count(*) FROM consumers_relaylane WHERE expires_at > now()").fetchone()[0]
+            return not connection.execute(
+                "SELECT count(*) FROM consumers_relaylane WHERE expires_at > now()"
+            ).fetchone()[0]
 
         want("stopped")
         until(released, what="lanes without a holder")

@@ -1,4 +1,6 @@
-"""Two minutes of faults: nothing lost, doubled, disordered or altered; and the same faults find what there is without protection."""
+"""Two minutes of faults: nothing lost, doubled, disordered or altered; and the same faults find what there is without
+protection.
+"""
 
 from collections import Counter
 from itertools import chain
@@ -14,7 +16,9 @@ from testkit.faults.trail import Trail
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SEED = 34556
-"""A schedule that begins with replies to Produce lost for longer than a delivery waits, and befalls all brokers and PostgreSQL."""
+"""A schedule that begins with replies to Produce lost for longer than a delivery waits, and befalls all brokers and
+PostgreSQL.
+"""
 SECONDS = 120
 RATE = 25
 AT_MOST = 300

@@ -14,7 +14,10 @@ from newsroom.models import Article, Author
 def users(module_database) -> dict[str, object]:
     """The demo logins, by username."""
     demo.create_logins()
-    return {user.username: user for user in get_user_model().objects.filter(username__in=[login.username for login in demo.LOGINS])}
+    return {
+        user.username: user
+        for user in get_user_model().objects.filter(username__in=[login.username for login in demo.LOGINS])
+    }
 
 
 @pytest.fixture
@@ -24,7 +27,9 @@ def editor(users):
 
 @pytest.fixture
 def article(users) -> Article:
-    return Article.objects.create(headline="Ferry returns to Kelmere", slug=f"ferry-{uuid.uuid4().hex}", body="<p>It is back.</p>")
+    return Article.objects.create(
+        headline="Ferry returns to Kelmere", slug=f"ferry-{uuid.uuid4().hex}", body="<p>It is back.</p>"
+    )
 
 
 @pytest.fixture

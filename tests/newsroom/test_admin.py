@@ -64,7 +64,9 @@ def test_html_is_sanitised_on_save(desk, article):
 def test_a_plain_body_keeps_every_character(desk, users):
     body = "\n Title\n=====\r\fText <b> & more \n"
     article = Article.objects.create(headline="Plain", slug="plain-1", body=body, body_format=BodyFormat.PLAIN)
-    desk.post(_change_url(article), _form(article, body=body.replace("\r", "\n").replace("\n", "\r\n"), headline="Plainer"))
+    desk.post(
+        _change_url(article), _form(article, body=body.replace("\r", "\n").replace("\n", "\r\n"), headline="Plainer")
+    )
     article.refresh_from_db()
     assert (article.headline, article.body) == ("Plainer", body)
 
@@ -99,7 +101,12 @@ def test_a_body_of_five_megabytes_can_be_posted(desk, article):
 
 
 def test_an_article_is_written_and_published_by_its_buttons(desk, article, events):
-    for action, status in (("send_to_review", Status.IN_REVIEW), ("publish", Status.PUBLISHED), ("unpublish", Status.DRAFT), ("archive", Status.ARCHIVED)):
+    for action, status in (
+        ("send_to_review", Status.IN_REVIEW),
+        ("publish", Status.PUBLISHED),
+        ("unpublish", Status.DRAFT),
+        ("archive", Status.ARCHIVED),
+    ):
         url = reverse(f"admin:newsroom_article_{action}", args=[article.pk])
         desk.post(url, {"_form_submitted": "True"})
         article.refresh_from_db()
@@ -116,7 +123,10 @@ def test_opening_the_question_changes_nothing(desk, article):
 
 def test_a_time_in_the_past_is_explained(desk, article):
     Article.objects.filter(pk=article.pk).update(status=Status.IN_REVIEW)
-    response = desk.post(reverse("admin:newsroom_article_schedule", args=[article.pk]), {"_form_submitted": "True", "at": "2001-01-01T06:30"})
+    response = desk.post(
+        reverse("admin:newsroom_article_schedule", args=[article.pk]),
+        {"_form_submitted": "True", "at": "2001-01-01T06:30"},
+    )
     assert "has passed" in str(list(get_messages(response.wsgi_request))[0])
 
 
@@ -147,7 +157,12 @@ def test_an_auditor_reads_and_cannot_write(users, article, events):
     assert response.status_code == 200
     assert [button["path"].split("/")[-2] for button in response.context["actions_detail"]] == ["timeline"]
     assert auditor.post(_change_url(article), _form(article, headline="Mine")).status_code == 403
-    assert auditor.post(reverse("admin:newsroom_article_archive", args=[article.pk]), {"_form_submitted": "True"}).status_code == 403
+    assert (
+        auditor.post(
+            reverse("admin:newsroom_article_archive", args=[article.pk]), {"_form_submitted": "True"}
+        ).status_code
+        == 403
+    )
     assert len(events(article)) == 1
 
 
@@ -172,14 +187,23 @@ def test_the_list_counts_nothing_and_asks_few_questions(desk, article, editors_a
 def test_pages_for_adding_and_listing_open(users, model):
     client = _logged_in(get_user_model().objects.create_superuser(f"chief-of-{model}"))
     assert client.get(reverse(f"admin:newsroom_{model}_add")).status_code == 200
-    assert client.get(reverse(f"admin:newsroom_{model}_changelist"), {"q": "ferry"} if model != "author" else {}).status_code == 200
+    assert (
+        client.get(
+            reverse(f"admin:newsroom_{model}_changelist"), {"q": "ferry"} if model != "author" else {}
+        ).status_code
+        == 200
+    )
 
 
 def test_demo_logins_may_be_made_again_and_work(module_database, capsys):
     call_command("create_demo_logins")
     call_command("create_demo_logins")
     printed = capsys.readouterr().out
-    for username, password in (("editor", "editor-demo"), ("platform-admin", "platform-admin-demo"), ("auditor", "auditor-demo")):
+    for username, password in (
+        ("editor", "editor-demo"),
+        ("platform-admin", "platform-admin-demo"),
+        ("auditor", "auditor-demo"),
+    ):
         assert f"{username:<16} {password}" in printed
         assert Client().login(username=username, password=password)
 
@@ -188,8 +212,16 @@ def test_demo_logins_may_be_made_again_and_work(module_database, capsys):
     ("username", "may", "may_not"),
     [
         ("editor", {"newsroom.publish_article", "audittrail.view_auditevent"}, {"consumers.change_stagecontrol"}),
-        ("platform-admin", {"consumers.change_stagecontrol", "consumers.change_setasideevent"}, {"newsroom.change_article"}),
-        ("auditor", {"audittrail.view_auditevent", "consumers.view_stagecontrol", "newsroom.view_article"}, {"consumers.change_stagecontrol", "newsroom.change_article"}),
+        (
+            "platform-admin",
+            {"consumers.change_stagecontrol", "consumers.change_setasideevent"},
+            {"newsroom.change_article"},
+        ),
+        (
+            "auditor",
+            {"audittrail.view_auditevent", "consumers.view_stagecontrol", "newsroom.view_article"},
+            {"consumers.change_stagecontrol", "newsroom.change_article"},
+        ),
     ],
 )
 def test_roles(users, username, may, may_not):

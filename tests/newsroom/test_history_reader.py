@@ -38,7 +38,10 @@ def test_bodies_are_filled_in(tmp_path):
         ({**FIRST, "body": "Other."}, "line 2: note-1 revision 1: the body's SHA-256 is"),
         (event(2, text="x"), "line 2: neither body nor patch is there"),
         (event(2, text="x", article_id="note-2", patch="y"), "line 2: patch of note-2, but no earlier body"),
-        (event(2, text="x", patch="--- a\n+++ b\n@@ -1,1 +1,1 @@\n-Nine.\n+x\n"), "line 2: patch: it does not fit line 1 of the text before"),
+        (
+            event(2, text="x", patch="--- a\n+++ b\n@@ -1,1 +1,1 @@\n-Nine.\n+x\n"),
+            "line 2: patch: it does not fit line 1 of the text before",
+        ),
         (event(2, text="x", patch="--- a\n+++ b\nnonsense"), "line 2: patch: expected a hunk header, found 'nonsense'"),
     ],
 )

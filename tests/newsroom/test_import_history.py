@@ -9,8 +9,8 @@ from audittrail.models import OutboxEvent
 from newsroom.history.importer import Importer
 from newsroom.history.reader import read
 from newsroom.models import Article, Author, ImportedArticle
-from tests.conftest import HISTORY
 from testkit.newsroom.histories import event, life, write
+from tests.conftest import HISTORY
 
 SMALL = HISTORY / "peps-history-small.jsonl.gz"
 
@@ -52,7 +52,10 @@ def test_someone_in_a_byline_and_an_editor_of_that_name_are_one_author(history):
 def test_credits_keep_their_order(history):
     _import(history, limit=1)
     article = Article.objects.get(external_id="note-1")
-    assert [(credit.position, credit.author.name) for credit in article.credits.all()] == [(0, "Ada Lane"), (1, "Bo Ek")]
+    assert [(credit.position, credit.author.name) for credit in article.credits.all()] == [
+        (0, "Ada Lane"),
+        (1, "Bo Ek"),
+    ]
 
 
 def test_a_foreign_status_is_translated_and_kept(history):
@@ -93,7 +96,9 @@ def test_an_import_that_died_goes_on_where_it_was(history, monkeypatch, place):
 
 def test_a_longer_file_of_the_same_history_goes_on(history, tmp_path):
     _import(history)
-    _import(write(tmp_path / "longer.gz", [*life(), event(7, title="Last notes", byline=[], patch="", text="Three.\n")]))
+    _import(
+        write(tmp_path / "longer.gz", [*life(), event(7, title="Last notes", byline=[], patch="", text="Three.\n")])
+    )
     assert _events()[-1].sequence == 7
     assert len(_events()) == 7
 
@@ -110,7 +115,9 @@ def test_a_missing_revision_is_named(fresh_database, tmp_path):
 
 
 def test_a_headline_over_its_limit_names_line_field_and_limit(fresh_database, tmp_path):
-    with pytest.raises(CommandError, match="line 1: note-1 revision 1: headline: The headline has 10000 characters; its limit is 300"):
+    with pytest.raises(
+        CommandError, match="line 1: note-1 revision 1: headline: The headline has 10000 characters; its limit is 300"
+    ):
         _import(write(tmp_path / "h.gz", [{**life()[0], "title": "🦀" * 10_000}]))
     assert not Article.objects.exists()
 
@@ -131,7 +138,9 @@ def test_real_articles_keep_revisions_and_bodies(fresh_database):
         mine = captured.pop((f"newsroom.article:{pks[told.article_id]}", told.revision))
         if "body" in mine.text_fields:
             bodies[told.article_id] = mine.texts_after[mine.text_fields.index("body")]
-        if told.body is not None and _sha256(bodies[told.article_id]) != _sha256(told.body) or mine.occurred_at != told.occurred_at:
+        if (
+            told.body is not None and _sha256(bodies[told.article_id]) != _sha256(told.body)
+        ) or mine.occurred_at != told.occurred_at:
             wrong.append((told.article_id, told.revision))
     assert (captured, wrong) == ({}, [])
 

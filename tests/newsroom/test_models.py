@@ -15,7 +15,9 @@ def _problems(**values) -> dict[str, list[str]]:
 
 
 def test_a_headline_of_10000_emoji_names_field_and_limit():
-    assert _problems(headline="🦀" * 10_000) == {"headline": ["The headline has 10000 characters; its limit is 300. Shorten it."]}
+    assert _problems(headline="🦀" * 10_000) == {
+        "headline": ["The headline has 10000 characters; its limit is 300. Shorten it."]
+    }
 
 
 @pytest.mark.parametrize("field", ["headline", "standfirst", "body"])
@@ -28,7 +30,9 @@ def test_half_a_surrogate_pair_is_refused():
 
 
 def test_a_body_over_its_limit_is_refused():
-    assert _problems(body="x" * 10_000_001) == {"body": ["The body has 10000001 characters; its limit is 10000000. Shorten it."]}
+    assert _problems(body="x" * 10_000_001) == {
+        "body": ["The body has 10000001 characters; its limit is 10000000. Shorten it."]
+    }
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=300))
@@ -50,4 +54,7 @@ def test_sanitised_html_stays_as_it_is(html):
 
 
 def test_scripts_are_taken_out():
-    assert sanitiser()('<p onclick="x()">Tide<script>x()</script></p><a href="javascript:x()">go</a>') == "<p>Tide</p><a>go</a>"
+    assert (
+        sanitiser()('<p onclick="x()">Tide<script>x()</script></p><a href="javascript:x()">go</a>')
+        == "<p>Tide</p><a>go</a>"
+    )

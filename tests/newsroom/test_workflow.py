@@ -17,7 +17,9 @@ def test_goes_from_draft_to_archive(article, editor, events):
 
 
 def test_a_draft_is_not_published_unread(article, editor):
-    with pytest.raises(TransitionRefused, match="Cannot publish “Ferry returns to Kelmere”: it is draft, not in review or scheduled"):
+    with pytest.raises(
+        TransitionRefused, match="Cannot publish “Ferry returns to Kelmere”: it is draft, not in review or scheduled"
+    ):
         workflow.publish(article, editor)
     article.refresh_from_db()
     assert article.status == Status.DRAFT

@@ -1,4 +1,6 @@
-"""One whole pipeline for all tests of this folder: topics, contracts, and the supervisor with every stage, as processes."""
+"""One whole pipeline for all tests of this folder: topics, contracts, and the supervisor with every stage, as
+processes.
+"""
 
 import os
 import subprocess
@@ -16,7 +18,9 @@ SECONDS = 60
 @contextmanager
 def supervisor(**environment: str):
     """`run_consumers` as a process; ended in order at the end."""
-    child = subprocess.Popen([sys.executable, "manage.py", "run_consumers"], cwd=ROOT, env={**os.environ, **environment})
+    child = subprocess.Popen(
+        [sys.executable, "manage.py", "run_consumers"], cwd=ROOT, env={**os.environ, **environment}
+    )
     try:
         yield child
     finally:
@@ -60,7 +64,14 @@ def superuser(pipeline_database):
     from django.conf import settings
 
     owner = settings.DATABASES["owner"]
-    connection = psycopg.connect(host=owner["HOST"], port=owner["PORT"], user="postgres", password="postgres", dbname=pipeline_database, autocommit=True)
+    connection = psycopg.connect(
+        host=owner["HOST"],
+        port=owner["PORT"],
+        user="postgres",
+        password="postgres",
+        dbname=pipeline_database,
+        autocommit=True,
+    )
     tables = ("audittrail_auditevent", "audittrail_head", "audittrail_verifiedhead", "newsroom_article")
     with connection:
         for table in tables:

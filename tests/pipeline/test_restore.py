@@ -10,12 +10,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audittrail import Actor, article_id, conf, context
+from audittrail.archive import format, object_names, objects, reader, repair
 from audittrail.events import database_rows
-from audittrail.search import documents, index
-from audittrail.archive import format, repair, object_names, objects, reader
 from audittrail.integrity.chain import event_hash
 from audittrail.integrity.verify import verify
 from audittrail.models import Fork
+from audittrail.search import documents, index
 from consumers.stages import database_rows as sink_rows
 from newsroom.models import Article
 from tests.conftest import pointed_at
@@ -38,7 +38,9 @@ def _written(number: int) -> str:
         article = Article.objects.create(headline=f"Bridge {number}", body="<p>Cracks.</p>", slug=uuid.uuid4().hex)
     for edit in range(EVENTS - 1):
         with context(actor=Actor("service", "test")):
-            Article.objects.filter(pk=article.pk).update(headline=f"Bridge {number}, {edit}", body=f"<p>Cracks in {edit} supports.</p>")
+            Article.objects.filter(pk=article.pk).update(
+                headline=f"Bridge {number}, {edit}", body=f"<p>Cracks in {edit} supports.</p>"
+            )
     return article_id(article)
 
 
@@ -102,14 +104,18 @@ def test_rows_missing_and_cut_off_come_back_from_the_archive(article, superuser)
 
 
 def test_an_altered_row_is_left_to_the_owner(article, superuser):
-    superuser.execute("UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 3", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 3", [article]
+    )
     status, output = restore(article=article)
     assert status == 1 and "--replace-altered" in output
     assert ("database", "altered", 3) in found(article)
 
 
 def test_the_owner_replaces_an_altered_row_and_keeps_it_as_a_fork(article, superuser):
-    superuser.execute("UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 3", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 3", [article]
+    )
     restore(article=article, replace_altered=True)
     assert found(article) == {("database", "fork", 3)}
     assert Fork.objects.get(article_id=article).other_event["actor"]["id"] == "somebody else"
@@ -118,8 +124,12 @@ def test_the_owner_replaces_an_altered_row_and_keeps_it_as_a_fork(article, super
 
 def test_swapped_rows_are_put_in_order(article, superuser):
     before = list(database_rows.events("e.article_id = %s", [article]))
-    superuser.execute("UPDATE audittrail_auditevent SET sequence = -sequence WHERE article_id = %s AND sequence IN (2, 3)", [article])
-    superuser.execute("UPDATE audittrail_auditevent SET sequence = 5 + sequence WHERE article_id = %s AND sequence < 0", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET sequence = -sequence WHERE article_id = %s AND sequence IN (2, 3)", [article]
+    )
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET sequence = 5 + sequence WHERE article_id = %s AND sequence < 0", [article]
+    )
     restore(article=article, replace_altered=True)
     assert list(database_rows.events("e.article_id = %s", [article])) == before
     superuser.execute("DELETE FROM audittrail_fork WHERE article_id = %s", [article])
@@ -129,7 +139,9 @@ def test_a_replacement_that_breaks_off_has_not_happened(article, superuser, monk
     def away(*_):
         raise psycopg.OperationalError("gone")
 
-    superuser.execute("UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 3", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 3", [article]
+    )
     monkeypatch.setattr(sink_rows, "store_events", away)
     with pytest.raises(CommandError, match="gone"):
         restore(article=article, replace_altered=True)
@@ -141,7 +153,8 @@ def test_a_forged_row_does_not_spread_to_stores_that_lost_the_event(article, sup
     event = next(database_rows.events("e.article_id = %s AND e.sequence = 4", [article]))
     forged = event | {"actor": event["actor"] | {"id": "somebody else"}}
     superuser.execute(
-        "UPDATE audittrail_auditevent SET actor_id = 'somebody else', hash = %s WHERE article_id = %s AND sequence = 4", [event_hash(forged), article]
+        "UPDATE audittrail_auditevent SET actor_id = 'somebody else', hash = %s WHERE article_id = %s AND sequence = 4",
+        [event_hash(forged), article],
     )
     forget_documents(article, 4)
     restore(article=article, store="index")
@@ -150,7 +163,10 @@ def test_a_forged_row_does_not_spread_to_stores_that_lost_the_event(article, sup
 
 
 def test_names_that_no_hash_covers_are_taken_from_where_two_stores_agree(article, superuser):
-    superuser.execute("UPDATE audittrail_auditevent SET actor_name = 'Somebody Else' WHERE article_id = %s AND sequence = 3", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET actor_name = 'Somebody Else' WHERE article_id = %s AND sequence = 3",
+        [article],
+    )
     restore(article=article, replace_altered=True)
     assert next(database_rows.events("e.article_id = %s AND e.sequence = 3", [article]))["actor_profile"] is None
     superuser.execute("DELETE FROM audittrail_fork WHERE article_id = %s", [article])
@@ -158,7 +174,9 @@ def test_names_that_no_hash_covers_are_taken_from_where_two_stores_agree(article
 
 def test_documents_missing_and_altered_come_back(article):
     forget_documents(article, 2)
-    index.client().update(index=conf.search_index(), id=documents.document_id(article, 3), doc={"title": "Another"}, refresh=True)
+    index.client().update(
+        index=conf.search_index(), id=documents.document_id(article, 3), doc={"title": "Another"}, refresh=True
+    )
     assert found(article) == {("index", "missing", 2), ("index", "altered", 3)}
     assert restore(article=article)[0] == 0
 

@@ -10,10 +10,10 @@ import pytest
 from django.core.management import call_command
 
 from audittrail import Actor, article_id, conf, context
-from audittrail.search import documents, index
 from audittrail.archive import format, object_names, objects, reader
 from audittrail.integrity.chain import event_hash
 from audittrail.integrity.verify import verify
+from audittrail.search import documents, index
 from newsroom.models import Article
 
 ARRIVED = timedelta(0)
@@ -26,7 +26,9 @@ def article(pipeline) -> str:
         made = Article.objects.create(headline="Bridge", body="<p>Cracks were found.</p>", slug=uuid.uuid4().hex)
     for number in range(5):
         with context(actor=Actor("service", "test")):
-            Article.objects.filter(pk=made.pk).update(headline=f"Bridge {number}", body=f"<p>Cracks were found in {number} supports.</p>")
+            Article.objects.filter(pk=made.pk).update(
+                headline=f"Bridge {number}", body=f"<p>Cracks were found in {number} supports.</p>"
+            )
     pipeline()
     return article_id(made)
 
@@ -58,7 +60,9 @@ def test_an_untouched_trail_is_complete(article):
 def test_a_long_trail_is_read_by_two_processes_and_judged_the_same(article, superuser, monkeypatch):
     monkeypatch.setattr("audittrail.integrity.verify.WORTH_A_PROCESS", 0)
     assert found(article) == set()
-    superuser.execute("UPDATE audittrail_auditevent SET actor_name = 'Nobody' WHERE article_id = %s AND sequence = 3", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET actor_name = 'Nobody' WHERE article_id = %s AND sequence = 3", [article]
+    )
     assert ("archive", "altered", 3) in found(article)
 
 
@@ -82,18 +86,24 @@ def test_the_command_exits_with_1_and_a_list_when_something_is_wrong(article, su
 
 def test_an_edited_event_is_altered(article, superuser):
     superuser.execute(
-        "UPDATE audittrail_auditevent SET changes = replace(changes::text, 'Bridge 1', 'Bridge X')::jsonb WHERE article_id = %s AND sequence = 3", [article]
+        "UPDATE audittrail_auditevent SET changes = replace(changes::text, 'Bridge 1', 'Bridge X')::jsonb WHERE article_id = %s AND sequence = 3",
+        [article],
     )
     assert ("database", "altered", 3) in found(article)
 
 
 def test_edited_metadata_is_altered(article, superuser):
-    superuser.execute("UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 4", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 4", [article]
+    )
     assert ("database", "altered", 4) in found(article)
 
 
 def test_what_the_hash_does_not_cover_is_compared_with_the_copies(article, superuser):
-    superuser.execute("UPDATE audittrail_auditevent SET actor_name = 'Somebody Else' WHERE article_id = %s AND sequence = 4", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET actor_name = 'Somebody Else' WHERE article_id = %s AND sequence = 4",
+        [article],
+    )
     assert {("archive", "altered", 4), ("index", "altered", 4)} <= found(article)
 
 
@@ -119,8 +129,12 @@ def test_a_head_that_was_set_back_is_seen_by_what_was_verified_before(article, s
 
 
 def test_swapped_events_are_reordered(article, superuser):
-    superuser.execute("UPDATE audittrail_auditevent SET sequence = -sequence WHERE article_id = %s AND sequence IN (3, 4)", [article])
-    superuser.execute("UPDATE audittrail_auditevent SET sequence = 7 + sequence WHERE article_id = %s AND sequence < 0", [article])
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET sequence = -sequence WHERE article_id = %s AND sequence IN (3, 4)", [article]
+    )
+    superuser.execute(
+        "UPDATE audittrail_auditevent SET sequence = 7 + sequence WHERE article_id = %s AND sequence < 0", [article]
+    )
     assert {("database", "reordered", 3), ("database", "reordered", 4)} <= found(article)
 
 
@@ -131,9 +145,12 @@ def test_an_event_forged_with_a_hash_of_its_own_is_a_second_history(article, sup
     event = next(event for event in database_rows.events("e.article_id = %s AND e.sequence = %s", [article, sequence]))
     forged = {**event, "actor": event["actor"] | {"id": "somebody else"}}
     superuser.execute(
-        "UPDATE audittrail_auditevent SET actor_id = 'somebody else', hash = %s WHERE article_id = %s AND sequence = %s", [event_hash(forged), article, sequence]
+        "UPDATE audittrail_auditevent SET actor_id = 'somebody else', hash = %s WHERE article_id = %s AND sequence = %s",
+        [event_hash(forged), article, sequence],
     )
-    assert {("database", "forged", sequence), ("archive", "forged", sequence), ("index", "forged", sequence)} <= found(article)
+    assert {("database", "forged", sequence), ("archive", "forged", sequence), ("index", "forged", sequence)} <= found(
+        article
+    )
 
 
 def test_a_changed_document_is_altered(article):
@@ -152,7 +169,9 @@ def test_a_missing_document_is_missing(article):
 
 def test_a_row_changed_with_triggers_off_differs_from_what_was_captured(article, superuser):
     superuser.execute("SET session_replication_role = replica")
-    superuser.execute("UPDATE newsroom_article SET headline = 'Never captured' WHERE id = %s", [article.rpartition(":")[2]])
+    superuser.execute(
+        "UPDATE newsroom_article SET headline = 'Never captured' WHERE id = %s", [article.rpartition(":")[2]]
+    )
     assert ("capture", "live_differs", 0) in found(article)
 
 
@@ -173,7 +192,9 @@ def replaced(name: str, content: bytes | None):
 def object_of(article: str) -> str:
     """The name of an archive object with an event of the article."""
     for name in reader.current():
-        if any(event["article_id"] == article for event in format.events(format.from_parquet(objects.read(name).content))):
+        if any(
+            event["article_id"] == article for event in format.events(format.from_parquet(objects.read(name).content))
+        ):
             return name
     raise AssertionError(f"no object holds {article}")
 
@@ -192,7 +213,9 @@ def test_a_changed_archive_object_is_named(article):
 def test_a_missing_archive_object_leaves_its_events_missing(article):
     with replaced(object_of(article), None):
         findings = verify(grace=ARRIVED).findings
-    assert {("archive", "missing", article)} <= {(finding.store, finding.kind, finding.article_id) for finding in findings}
+    assert {("archive", "missing", article)} <= {
+        (finding.store, finding.kind, finding.article_id) for finding in findings
+    }
 
 
 def test_an_added_archive_object_is_named(article):

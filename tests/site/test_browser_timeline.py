@@ -1,4 +1,6 @@
-"""The timeline in a real browser: keys, the side panel, news that do not move the list, a range by dragging; and without JavaScript."""
+"""The timeline in a real browser: keys, the side panel, news that do not move the list, a range by dragging; and
+without JavaScript.
+"""
 
 import re
 from pathlib import Path
@@ -62,7 +64,9 @@ def timeline(site, browser: Browser, session) -> Page:
 
 @pytest.fixture
 def timeline_without_javascript(site, browser: Browser, session) -> Page:
-    yield from _opened(browser, session, site + reverse("admin:audittrail_timeline", args=[ARTICLE]), java_script_enabled=False)
+    yield from _opened(
+        browser, session, site + reverse("admin:audittrail_timeline", args=[ARTICLE]), java_script_enabled=False
+    )
 
 
 def _opened(browser: Browser, session: dict, url: str, **options):
@@ -100,7 +104,9 @@ def test_keys_typed_into_the_search_box_are_text(timeline: Page):
 def test_new_events_are_announced_and_the_list_does_not_move(timeline: Page):
     first = timeline.locator("[data-event]").first
     before = first.bounding_box()
-    timeline.locator("[data-timeline]").evaluate("timeline => { timeline.dataset.seen = '7'; document.dispatchEvent(new Event('visibilitychange')) }")
+    timeline.locator("[data-timeline]").evaluate(
+        "timeline => { timeline.dataset.seen = '7'; document.dispatchEvent(new Event('visibilitychange')) }"
+    )
     expect(timeline.locator("[data-news-button]")).to_have_text("2 new events")
     assert first.get_attribute("data-event") == "9"
     assert first.bounding_box()["height"] == before["height"]
@@ -136,7 +142,9 @@ def test_without_javascript_everything_can_be_read_and_opened(timeline_without_j
 @pytest.mark.parametrize("name", ["timeline", "event", "version"])
 def test_hostile_content_runs_nowhere(site, browser: Browser, session, name):
     sequence = [] if name == "timeline" else [1]
-    for page in _opened(browser, session, site + reverse(f"admin:audittrail_{name}", args=["newsroom.article:45", *sequence])):
+    for page in _opened(
+        browser, session, site + reverse(f"admin:audittrail_{name}", args=["newsroom.article:45", *sequence])
+    ):
         page.wait_for_load_state("networkidle")
         assert page.title() != "taken"
         assert all(frame.title() != "taken" for frame in page.frames)
@@ -146,7 +154,14 @@ def test_hostile_content_runs_nowhere(site, browser: Browser, session, name):
 def test_no_page_is_wider_than_the_screen(site, browser: Browser, session, width):
     for page in _opened(browser, session, site + reverse("admin:audittrail_articles")):
         page.set_viewport_size({"width": width, "height": 900})
-        pages = {"articles": [], "timeline": [ARTICLE], "event": [ARTICLE, 9], "version": [ARTICLE, 9], "compare": [ARTICLE], "search": []}
+        pages = {
+            "articles": [],
+            "timeline": [ARTICLE],
+            "event": [ARTICLE, 9],
+            "version": [ARTICLE, 9],
+            "compare": [ARTICLE],
+            "search": [],
+        }
         for name, args in pages.items():
             page.goto(site + reverse(f"admin:audittrail_{name}", args=args))
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name

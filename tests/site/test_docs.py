@@ -16,7 +16,14 @@ from audittrail import env
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 LOCAL = stack.addresses()
-ADDRESSES = (LOCAL.kafka_bootstrap, LOCAL.elasticsearch_url, LOCAL.registry_url, LOCAL.s3_url, LOCAL.redis_url, *LOCAL.postgres)
+ADDRESSES = (
+    LOCAL.kafka_bootstrap,
+    LOCAL.elasticsearch_url,
+    LOCAL.registry_url,
+    LOCAL.s3_url,
+    LOCAL.redis_url,
+    *LOCAL.postgres,
+)
 
 ROW = re.compile(r"^\| (`[A-Z].*?) \| (.*?) \|", re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")

@@ -25,7 +25,9 @@ def stack(base: int = 23000, brokers: int = 3) -> Stack:
 
 def test_a_port_in_use_names_its_holder(listener):
     redis = Redis(stack(base=listener - 60))
-    with pytest.raises(StackError, match=rf"Port {listener}, needed by redis, is in use by process {os.getpid()} \(.*pytest"):
+    with pytest.raises(
+        StackError, match=rf"Port {listener}, needed by redis, is in use by process {os.getpid()} \(.*pytest"
+    ):
         checks.check_ports([redis])
 
 
@@ -106,6 +108,8 @@ def test_kafka_replicates_as_far_as_there_are_brokers(brokers, replicas, in_sync
 
 def test_the_command_line_reports_an_error_without_a_traceback():
     command = ["python3", "-m", "stack", "start", "kafka", "--node", "9"]
-    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "STACK": "dev", "STACK_PORT_BASE": "x"})
+    result = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "STACK": "dev", "STACK_PORT_BASE": "x"}
+    )
     assert result.returncode == 1
     assert result.stderr.startswith("Error: STACK_PORT_BASE='x'")

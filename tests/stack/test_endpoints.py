@@ -80,6 +80,8 @@ def test_addresses_are_frozen():
 def test_importing_the_addresses_needs_the_standard_library_only():
     code = "import stack, sys; stack.addresses(); print(*sorted(sys.modules))"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    result = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
     assert "stack.endpoints" in result.stdout.split()
     assert not {"rich", "subprocess", "stack.lifecycle"} & set(result.stdout.split())

@@ -29,7 +29,9 @@ def succeed(*arguments: str, name: str = NAME) -> str:
 
 
 def processes_of(name: str) -> list[str]:
-    """Names of the processes that work in the stack's folder; Redis and PostgreSQL's children hide it from their titles."""
+    """Names of the processes that work in the stack's folder; Redis and PostgreSQL's children hide it from their
+    titles.
+    """
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -91,8 +93,11 @@ def test_postgres_keeps_its_data_when_killed(small):
 
 def test_s3_keeps_its_data_when_killed(small):
     client = boto3.client(
-        "s3", endpoint_url=small.s3_url, region_name="us-east-1",
-        aws_access_key_id=small.s3_access_key, aws_secret_access_key=small.s3_secret_key,
+        "s3",
+        endpoint_url=small.s3_url,
+        region_name="us-east-1",
+        aws_access_key_id=small.s3_access_key,
+        aws_secret_access_key=small.s3_secret_key,
     )
     client.create_bucket(Bucket="kept")
     client.put_object(Bucket="kept", Key="key", Body=b"value")

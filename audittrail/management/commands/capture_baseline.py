@@ -38,7 +38,9 @@ def _unknown(tracked: Tracked) -> list[str]:
     with connections["owner"].cursor() as cursor:
         cursor.execute(
             f"SELECT a.{quoted(meta.pk.column)}::text FROM {quoted(meta.db_table)} a WHERE NOT EXISTS "
-            "(SELECT 1 FROM audittrail_head h WHERE h.article_id = %s || a." + quoted(meta.pk.column) + " AND h.alive) ORDER BY 1",
+            "(SELECT 1 FROM audittrail_head h WHERE h.article_id = %s || a."
+            + quoted(meta.pk.column)
+            + " AND h.alive) ORDER BY 1",
             [f"{tracked.kind}:"],
         )
         return [pk for (pk,) in cursor.fetchall()]

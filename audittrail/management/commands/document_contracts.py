@@ -13,13 +13,17 @@ class Command(BaseCommand):
     help = "Writes docs/contracts/*.md from the contract files and their examples."
 
     def add_arguments(self, parser):
-        parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a page is not what the files say")
+        parser.add_argument(
+            "--check", action="store_true", help="write nothing; exit status 1 if a page is not what the files say"
+        )
 
     def handle(self, *, check: bool, **options):
         pages = {folder() / f"{contract}.md": documentation.page(contract) for contract in contracts.contracts()}
         stale = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
         if check and stale:
-            raise CommandError(f"{', '.join(path.name for path in stale)}: not what the contracts say. Run manage.py document_contracts.")
+            raise CommandError(
+                f"{', '.join(path.name for path in stale)}: not what the contracts say. Run manage.py document_contracts."
+            )
         for path in stale:
             path.write_text(pages[path], encoding="utf-8")
             self.stdout.write(self.style.SUCCESS(f"{path.relative_to(settings.BASE_DIR)}: written"))

@@ -24,8 +24,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("--article", metavar="ID", help="only this article, e.g. newsroom.article:42")
-        parser.add_argument("--incremental", action="store_true", help="only what was captured since the last verification, in the database: quick, for every few minutes")
-        parser.add_argument("--grace", type=float, default=60, metavar="SECONDS", help="what was published within this time may still be on its way (default: 60)")
+        parser.add_argument(
+            "--incremental",
+            action="store_true",
+            help="only what was captured since the last verification, in the database: quick, for every few minutes",
+        )
+        parser.add_argument(
+            "--grace",
+            type=float,
+            default=60,
+            metavar="SECONDS",
+            help="what was published within this time may still be on its way (default: 60)",
+        )
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
     def handle(self, *, article, incremental, grace, json, **options) -> None:
@@ -38,7 +48,12 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _verified(self, article, incremental, grace, quiet) -> Report:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed} events"), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TextColumn("{task.completed} events"),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=Console(stderr=True), disable=quiet or not self.stderr.isatty()) as progress:
             tasks = {store: progress.add_task(store) for store in STORES}
             return verify(
@@ -60,11 +75,17 @@ def _show(report: Report, incremental: bool, console: Console) -> None:
         table.add_row(store, f"{report.events[store]:,}", f"{report.pending[store]:,}")
     console.print(table)
     read = sum(report.events.values())
-    console.print(f"{report.articles:,} articles in {report.seconds:.1f} s: {read / max(report.seconds, 0.001):,.0f} events a second.")
+    console.print(
+        f"{report.articles:,} articles in {report.seconds:.1f} s: {read / max(report.seconds, 0.001):,.0f} events a second."
+    )
     if report.amended:
-        console.print(f"{report.amended:,} events were amended before publication, as they broke the contract: each is marked, and the outbox keeps what was captured.")
+        console.print(
+            f"{report.amended:,} events were amended before publication, as they broke the contract: each is marked, and the outbox keeps what was captured."
+        )
     if report.set_aside:
-        console.print(f"{report.set_aside:,} events are set aside at the source: see the timeline or the admin for why.")
+        console.print(
+            f"{report.set_aside:,} events are set aside at the source: see the timeline or the admin for why."
+        )
     if report.complete:
         console.print("[green]The trail is complete: nothing is lost, repeated, forked or altered.")
         return
@@ -72,7 +93,9 @@ def _show(report: Report, incremental: bool, console: Console) -> None:
 
 
 def _show_findings(report: Report, console: Console) -> None:
-    table = Table("Store", "Kind", "Article or object", "Sequence", "Detail", title=f"{len(report.findings):,} findings")
+    table = Table(
+        "Store", "Kind", "Article or object", "Sequence", "Detail", title=f"{len(report.findings):,} findings"
+    )
     for finding in report.findings[:_SHOWN]:
         table.add_row(finding.store, finding.kind, finding.article_id, str(finding.sequence or ""), finding.detail)
     console.print(table)

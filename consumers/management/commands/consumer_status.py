@@ -24,7 +24,15 @@ examples:
   manage.py consumer_status
   manage.py consumer_status --json | python -m json.tool"""
 
-COLOURS = {"running": "green", "ok": "green", "paused": "yellow", "warn": "yellow", "waiting": "yellow", "starting": "cyan", "stopped": "dim"}
+COLOURS = {
+    "running": "green",
+    "ok": "green",
+    "paused": "yellow",
+    "warn": "yellow",
+    "waiting": "yellow",
+    "starting": "cyan",
+    "stopped": "dim",
+}
 
 
 class Command(BaseCommand):
@@ -39,7 +47,9 @@ class Command(BaseCommand):
         try:
             status = collect("pipeline")
         except OperationalError as error:
-            raise CommandError(f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again.") from error
+            raise CommandError(
+                f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again."
+            ) from error
         if json:
             self.stdout.write(orjson.dumps(status.as_dict(), option=orjson.OPT_INDENT_2).decode())
         else:

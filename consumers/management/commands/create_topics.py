@@ -5,8 +5,8 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
-from consumers.kafka import clients, topics
 from consumers import conf
+from consumers.kafka import clients, topics
 
 WIDTH = 160
 """Columns of a table that goes to a file or pipe."""
@@ -26,7 +26,9 @@ class Command(BaseCommand):
         try:
             left = self._compare(repair=not check)
         except KafkaException as error:
-            raise CommandError(f"Kafka at {conf.kafka_bootstrap_servers()}: {error.args[0].str()}. Is it running, and is the address right?") from error
+            raise CommandError(
+                f"Kafka at {conf.kafka_bootstrap_servers()}: {error.args[0].str()}. Is it running, and is the address right?"
+            ) from error
         if left:
             raise CommandError(f"{len(left)} difference(s) left.")
 
@@ -35,7 +37,9 @@ class Command(BaseCommand):
         brokers = topics.brokers(admin)
         wanted = topics.wanted(brokers)
         if wanted[0].replication < conf.replication():
-            self.stdout.write(f"The cluster has {brokers} broker(s): replication is {wanted[0].replication} instead of {conf.replication()}.")
+            self.stdout.write(
+                f"The cluster has {brokers} broker(s): replication is {wanted[0].replication} instead of {conf.replication()}."
+            )
         found = topics.differences(admin, wanted)
         if not found:
             self.stdout.write(self.style.SUCCESS(f"{len(wanted)} topics, as they should be."))
@@ -51,7 +55,11 @@ class Command(BaseCommand):
     def _show(self, found: list[topics.Difference], repair: bool) -> None:
         table = Table("topic", "setting", "is", "should be", "done" if repair else "to do")
         table.columns[0].overflow = "fold"
-        words = {topics.CREATE: ("create", "created"), topics.ALTER: ("change", "changed"), topics.GROW: ("add", "added")}
+        words = {
+            topics.CREATE: ("create", "created"),
+            topics.ALTER: ("change", "changed"),
+            topics.GROW: ("add", "added"),
+        }
         for difference in found:
             action = difference.note or words[difference.remedy][repair]
             table.add_row(difference.topic.name, difference.setting, difference.actual, difference.wanted, action)

@@ -7,14 +7,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from rich.progress import Progress
 
-from audittrail.events import database_rows
 from audittrail import conf
-from audittrail.search import index, reindex
 from audittrail.archive import reader
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
-from audittrail.search.index import SearchUnavailable
+from audittrail.events import database_rows
 from audittrail.models import AuditEvent
+from audittrail.search import index, reindex
+from audittrail.search.index import SearchUnavailable
 from consumers.messages import large_payloads
 from consumers.runtime.stage import NotReady
 
@@ -26,9 +26,19 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser) -> None:
-        parser.add_argument("--from", dest="source", choices=("database", "archive"), default="database", help="where the events come from")
-        parser.add_argument("--dry-run", action="store_true", help="only count the events of the source and the documents of the index")
-        parser.add_argument("--drop-others", action="store_true", help="also if documents are then lost that the source does not have")
+        parser.add_argument(
+            "--from",
+            dest="source",
+            choices=("database", "archive"),
+            default="database",
+            help="where the events come from",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only count the events of the source and the documents of the index"
+        )
+        parser.add_argument(
+            "--drop-others", action="store_true", help="also if documents are then lost that the source does not have"
+        )
 
     def handle(self, *, source: str, dry_run: bool, drop_others: bool, **options) -> None:
         try:
@@ -40,10 +50,16 @@ class Command(BaseCommand):
             raise CommandError(f"The search index is as it was. {error}") from error
 
     def _compare(self, source: str) -> None:
-        events = AuditEvent.objects.count() if source == "database" else sum(len(table) for table in reader.tables(columns=["sequence"]))
+        events = (
+            AuditEvent.objects.count()
+            if source == "database"
+            else sum(len(table) for table in reader.tables(columns=["sequence"]))
+        )
         with index.available():
             documents = index.client().count(index=conf.search_index())["count"]
-        self.stdout.write(f"{events:,} events in the {source}, {documents:,} documents in {index.current()}. Nothing was changed.")
+        self.stdout.write(
+            f"{events:,} events in the {source}, {documents:,} documents in {index.current()}. Nothing was changed."
+        )
 
     def _rebuild(self, source: str, drop_others: bool) -> None:
         _take_turn()
@@ -52,7 +68,9 @@ class Command(BaseCommand):
         with Progress(transient=True) as progress:
             task = progress.add_task(f"events of the {source}", total=total)
             summary = reindex.rebuild(self._whole(events), drop_others, lambda count: progress.advance(task, count))
-        self.stdout.write(f"{summary.new} holds {summary.filled:,} events of the {source} and {summary.carried:,} carried over from {summary.old}.")
+        self.stdout.write(
+            f"{summary.new} holds {summary.filled:,} events of the {source} and {summary.carried:,} carried over from {summary.old}."
+        )
         for line in summary.refused:
             self.stderr.write(f"refused: {line}")
         if summary.others:

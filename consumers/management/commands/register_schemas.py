@@ -21,7 +21,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--check", action="store_true", help="register nothing; exit status 1 if anything is incompatible or not registered")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="register nothing; exit status 1 if anything is incompatible or not registered",
+        )
 
     def handle(self, *, check: bool, **options):
         self._demand_compatible()
@@ -34,7 +38,9 @@ class Command(BaseCommand):
         except SchemaRegistryError as error:
             raise CommandError(f"The schema registry refuses: {error}") from error
         except httpx.HTTPError as error:
-            raise CommandError(f"The schema registry at {conf.schema_registry_url()} does not answer: {error}. Is it running?") from error
+            raise CommandError(
+                f"The schema registry at {conf.schema_registry_url()} does not answer: {error}. Is it running?"
+            ) from error
 
     def _demand_compatible(self) -> None:
         conflicts = [
@@ -50,7 +56,9 @@ class Command(BaseCommand):
         subject, missing = _subject(contract), []
         for version in contracts.versions(contract):
             identifier = _registered(subject, contract, version)
-            self.stdout.write(f"{subject} version {version}: {f'registered, id {identifier}' if identifier else 'to be registered'}")
+            self.stdout.write(
+                f"{subject} version {version}: {f'registered, id {identifier}' if identifier else 'to be registered'}"
+            )
             if not identifier:
                 missing.append(version)
         return missing
@@ -72,7 +80,9 @@ class Command(BaseCommand):
         _demand_compatibility(client)
         for contract, version in pending:
             identifier = client.register_schema(_subject(contract), schema_registry.schema_of(contract, version))
-            self.stdout.write(self.style.SUCCESS(f"{_subject(contract)} version {version}: registered, id {identifier}"))
+            self.stdout.write(
+                self.style.SUCCESS(f"{_subject(contract)} version {version}: registered, id {identifier}")
+            )
         for contract in contracts.contracts():
             _demand_compatibility(client, _subject(contract))
 

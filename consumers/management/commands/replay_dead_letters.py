@@ -7,8 +7,8 @@ from django.db import DatabaseError
 from rich.console import Console
 from rich.table import Table
 
-from consumers.models import DeadLetter
 from consumers.dead_letters.replay import replay, replayable
+from consumers.models import DeadLetter
 from consumers.runtime.stage import NotReady
 
 WIDTH = 160
@@ -25,7 +25,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("--stage", help="only those of this stage")
         parser.add_argument("--reason", help="only those with this reason, for example unknown_schema_id")
-        parser.add_argument("--article", metavar="ID", help="only those of this article, for example newsroom.article:42")
+        parser.add_argument(
+            "--article", metavar="ID", help="only those of this article, for example newsroom.article:42"
+        )
         parser.add_argument("--limit", type=int, metavar="N", help="at most this many")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be replayed")
 
@@ -58,4 +60,6 @@ class Command(BaseCommand):
 
 
 def _chosen(**wanted):
-    return replayable(DeadLetter.objects.using("pipeline").filter(**{name: value for name, value in wanted.items() if value}))
+    return replayable(
+        DeadLetter.objects.using("pipeline").filter(**{name: value for name, value in wanted.items() if value})
+    )

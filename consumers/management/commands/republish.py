@@ -34,7 +34,9 @@ class Command(BaseCommand):
         except NotEmpty as error:
             raise CommandError(str(error)) from error
         except KafkaException as error:
-            raise CommandError(f"Kafka: {error.args[0].str()}. Start it (python -m stack up), then run this again.") from error
+            raise CommandError(
+                f"Kafka: {error.args[0].str()}. Start it (python -m stack up), then run this again."
+            ) from error
         except OperationalError as error:
             raise CommandError(f"PostgreSQL is not there: {error}") from error
         self.stdout.write(f"{count:,} events will be published again once the relay runs.")

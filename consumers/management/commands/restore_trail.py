@@ -19,9 +19,9 @@ from audittrail import conf
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ArchiveUnavailable
 from audittrail.archive.writer import DamagedArchive
-from audittrail.search.index import SearchUnavailable
 from audittrail.integrity.restore import DEEDS, Step, plan
 from audittrail.integrity.verify import STORES, Report, verify
+from audittrail.search.index import SearchUnavailable
 from consumers.operations import outbox_retention
 from consumers.operations.restoring import carry_out
 
@@ -52,10 +52,22 @@ class Command(BaseCommand):
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.description, parser.epilog = DESCRIPTION, EPILOG
         parser.add_argument("--store", choices=STORES, help="only what this store lacks")
-        parser.add_argument("--article", metavar="ID", help="only this article's events, e.g. newsroom.article:42; no objects of the archive")
+        parser.add_argument(
+            "--article",
+            metavar="ID",
+            help="only this article's events, e.g. newsroom.article:42; no objects of the archive",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only show the plan")
-        parser.add_argument("--replace-altered", action="store_true", help="replace altered rows of the database, in the owner's role")
-        parser.add_argument("--grace", type=float, default=60, metavar="SECONDS", help="what was published within this time may still be on its way (default: 60)")
+        parser.add_argument(
+            "--replace-altered", action="store_true", help="replace altered rows of the database, in the owner's role"
+        )
+        parser.add_argument(
+            "--grace",
+            type=float,
+            default=60,
+            metavar="SECONDS",
+            help="what was published within this time may still be on its way (default: 60)",
+        )
 
     def handle(self, *, store, article, dry_run, replace_altered, grace, **options) -> None:
         self._store, self._article, self._replace_altered = store, article, replace_altered
@@ -64,7 +76,9 @@ class Command(BaseCommand):
             _take_turn()
             report = self._restore(timedelta(seconds=grace), dry_run)
         except _TROUBLE as error:
-            raise CommandError(f"{error}\nWhat was restored until now stays; run this again once that is mended.") from error
+            raise CommandError(
+                f"{error}\nWhat was restored until now stays; run this again once that is mended."
+            ) from error
         self._conclude(report)
 
     def _restore(self, grace: timedelta, dry_run: bool) -> Report:
@@ -75,7 +89,11 @@ class Command(BaseCommand):
         for _ in range(_ROUNDS):
             report = verify(self._article, grace=grace + (timezone.now() - began))
             recent = began - grace
-            doable = {_identity(step) for step in self._shown(plan(report, recent, self._article)) if self._why_not(step) is None}
+            doable = {
+                _identity(step)
+                for step in self._shown(plan(report, recent, self._article))
+                if self._why_not(step) is None
+            }
             if dry_run or doable <= before:
                 return report
             self._carry_out(report, recent, len(doable))
@@ -85,9 +103,13 @@ class Command(BaseCommand):
     def _shown(self, steps: Iterator[Step]) -> list[Step]:
         """The steps, without what they carry; prints them."""
         bare = [step._replace(event=None, detail=None) for step in steps]
-        table = Table("Store", "Article or object", "Sequence", "Source", "What will be done", title=f"{len(bare):,} steps")
+        table = Table(
+            "Store", "Article or object", "Sequence", "Source", "What will be done", title=f"{len(bare):,} steps"
+        )
         for step in bare[:_SHOWN]:
-            table.add_row(step.store, step.target, str(step.sequence or ""), step.source, self._why_not(step) or DEEDS[step.deed])
+            table.add_row(
+                step.store, step.target, str(step.sequence or ""), step.source, self._why_not(step) or DEEDS[step.deed]
+            )
         if bare:
             self._console.print(table)
         if len(bare) > _SHOWN:
@@ -120,9 +142,22 @@ class Command(BaseCommand):
         if report.complete:
             self.stdout.write("The trail is complete: nothing is lost, repeated, forked or altered.")
             return
-        table = Table("Store", "Kind", "Article or object", "Sequence", "What is left to do", title=f"{len(report.findings):,} findings are left")
+        table = Table(
+            "Store",
+            "Kind",
+            "Article or object",
+            "Sequence",
+            "What is left to do",
+            title=f"{len(report.findings):,} findings are left",
+        )
         for finding in report.findings[:_SHOWN]:
-            table.add_row(finding.store, finding.kind, finding.article_id, str(finding.sequence or ""), _remedy(finding.store, finding.kind))
+            table.add_row(
+                finding.store,
+                finding.kind,
+                finding.article_id,
+                str(finding.sequence or ""),
+                _remedy(finding.store, finding.kind),
+            )
         self._console.print(table)
         raise SystemExit(1)
 
@@ -152,7 +187,11 @@ _REMEDIES = {
 
 def _remedy(store: str, kind: str) -> str:
     if store == "index":
-        return "rebuild_search_index --drop-others makes the index anew" if kind == "added" else "run this again without --store"
+        return (
+            "rebuild_search_index --drop-others makes the index anew"
+            if kind == "added"
+            else "run this again without --store"
+        )
     if store == "database" and kind in ("altered", "forged", "reordered"):
         return "--replace-altered, if another store has it as captured"
     return _REMEDIES.get(kind, "no copy is proven to be what was captured: restore a backup, or look at it by hand")

@@ -49,8 +49,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.description, parser.epilog = DESCRIPTION, EPILOG
-        parser.add_argument("name", choices=sorted({*stages.STAGES, *RELAY}), metavar="NAME", help="relay, enricher, database, search or archive")
-        parser.add_argument("--slot", type=int, default=1, metavar="N", help="which process of the stage this is, from 1 (default: 1)")
+        parser.add_argument(
+            "name",
+            choices=sorted({*stages.STAGES, *RELAY}),
+            metavar="NAME",
+            help="relay, enricher, database, search or archive",
+        )
+        parser.add_argument(
+            "--slot", type=int, default=1, metavar="N", help="which process of the stage this is, from 1 (default: 1)"
+        )
 
     def handle(self, *, name: str, slot: int, **options):
         if slot < 1:

@@ -39,4 +39,6 @@ class Command(BaseCommand):
         except AlreadySupervised as error:
             raise CommandError(str(error)) from error
         except OperationalError as error:
-            raise CommandError(f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again.") from error
+            raise CommandError(
+                f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again."
+            ) from error

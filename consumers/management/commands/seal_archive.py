@@ -19,7 +19,11 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser) -> None:
-        parser.add_argument("--delete-tails", action="store_true", help="instead, delete tail objects of days sealed long ago (AUDIT_TAIL_DAYS)")
+        parser.add_argument(
+            "--delete-tails",
+            action="store_true",
+            help="instead, delete tail objects of days sealed long ago (AUDIT_TAIL_DAYS)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
     def handle(self, *, delete_tails: bool, dry_run: bool, **options) -> None:

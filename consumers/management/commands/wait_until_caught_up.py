@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from audittrail.search.index import SearchUnavailable
-from consumers.operations.caught_up import Missing, Watch, goal
 from consumers.models import DeadLetter
+from consumers.operations.caught_up import Missing, Watch, goal
 
 LOOK_SECONDS = 0.5
 PLACES = ("relay", "database", "search", "archive")
@@ -37,13 +37,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.description, parser.epilog = DESCRIPTION, EPILOG
-        parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="how long to wait (default: 600)")
+        parser.add_argument(
+            "--timeout", type=float, default=600, metavar="SECONDS", help="how long to wait (default: 600)"
+        )
 
     def handle(self, *, timeout: float, **options):
         try:
             watch = Watch(goal())
         except OperationalError as error:
-            raise CommandError(f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again.") from error
+            raise CommandError(
+                f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again."
+            ) from error
         console = Console(file=self.stdout)
         console.print(f"{watch.goal.events:,} events of {len(watch.goal.heads):,} articles")
         problem = self._wait(watch, console, time.monotonic() + timeout)
@@ -53,7 +57,12 @@ class Command(BaseCommand):
 
     def _wait(self, watch: Watch, console: Console, deadline: float) -> str:
         """Look until all has arrived, or the deadline; what kept the last look from succeeding, if anything."""
-        columns = (TextColumn("{task.description:9}"), BarColumn(), TextColumn("{task.fields[left]}"), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description:9}"),
+            BarColumn(),
+            TextColumn("{task.fields[left]}"),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=console) as progress:
             bars = {place: progress.add_task(place, total=max(1, watch.goal.events), left="") for place in PLACES}
             while True:
@@ -78,13 +87,20 @@ def _draw(progress: Progress, bars: dict, missing: Missing, events: int) -> None
     for place, bar in bars.items():
         left = getattr(missing, place)
         done = 0 if left is None else max(0, events - left)
-        progress.update(bar, completed=max(1, done) if left == 0 else done, left="" if left is None else f"{left:,} left")
+        progress.update(
+            bar, completed=max(1, done) if left == 0 else done, left="" if left is None else f"{left:,} left"
+        )
 
 
 def _report(watch: Watch, problem: str) -> str:
-    lines = [f"{place}: {_amount(getattr(watch.missing, place))}" for place in PLACES if getattr(watch.missing, place) != 0]
+    lines = [
+        f"{place}: {_amount(getattr(watch.missing, place))}" for place in PLACES if getattr(watch.missing, place) != 0
+    ]
     for store in (watch.database, watch.search):
-        lines += [f"  {type(store).__name__}: {article} lacks {count} events" for article, count in list(store.lacking.items())[:5]]
+        lines += [
+            f"  {type(store).__name__}: {article} lacks {count} events"
+            for article, count in list(store.lacking.items())[:5]
+        ]
     if aside := watch.set_aside():
         lines.append(f"{aside} events are set aside because they violate the contract: see the outbox in the admin")
     if letters := DeadLetter.objects.using("pipeline").filter(replayed_at=None).count():

@@ -23,7 +23,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser) -> None:
         parser.add_argument("file", type=Path, help="such as peps-history.jsonl.gz")
         parser.add_argument("--limit", type=positive(int), metavar="N", help="import at most N events in this run")
-        parser.add_argument("--rate", type=positive(float), metavar="EVENTS_PER_SECOND", help="at most so many events a second")
+        parser.add_argument(
+            "--rate", type=positive(float), metavar="EVENTS_PER_SECOND", help="at most so many events a second"
+        )
 
     def handle(self, file: Path, limit: int | None, rate: float | None, **options) -> None:
         with _only_import(), _progress() as progress, stopped_by_signals() as stop:
@@ -41,7 +43,9 @@ class Command(BaseCommand):
 
 
 def _check(file: Path, progress: Progress) -> int:
-    """Read the whole file before the first save, so that a damaged one changes nothing.  Returns its number of events."""
+    """Read the whole file before the first save, so that a damaged one changes nothing.  Returns its number of
+    events.
+    """
     task = progress.add_task("Checking", total=None)
     count = 0
     for count, _ in enumerate(read(file), start=1):
@@ -72,7 +76,8 @@ def _only_import():
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:
             raise CommandError("Another import is running on this database. Wait for it, or stop it.")
-        # Thousands of commits need not wait for the disk: what a crash of PostgreSQL takes back, rows and events alike, the next run
+        # Thousands of commits need not wait for the disk: what a crash of PostgreSQL takes back, rows and events alike,
+        # the next run
         # imports again; and before an event leaves, the relay's own commit has brought it to the disk.
         cursor.execute("SET synchronous_commit = off")
         try:

@@ -15,8 +15,12 @@ class Command(BaseCommand):
     help = "Play a believable newsroom through real saves, until Ctrl-C, or as many articles or minutes as asked for."
 
     def add_arguments(self, parser) -> None:
-        parser.add_argument("--articles", type=positive(int), metavar="N", help="write N articles, see them through, and end")
-        parser.add_argument("--rate", type=positive(float), default=1.0, metavar="R", help="saves a second (default: 1)")
+        parser.add_argument(
+            "--articles", type=positive(int), metavar="N", help="write N articles, see them through, and end"
+        )
+        parser.add_argument(
+            "--rate", type=positive(float), default=1.0, metavar="R", help="saves a second (default: 1)"
+        )
         parser.add_argument("--seed", type=int, metavar="S", help="the same seed plays the same newsroom")
         parser.add_argument("--minutes", type=positive(float), metavar="M", help="end after M minutes")
 

@@ -13,8 +13,8 @@ import pytest
 from django.core.files.storage import storages
 
 from audittrail.archive import format, object_names, objects, reader, seal, writer
-from audittrail.archive.writer import DamagedArchive
 from audittrail.archive.object_storage import archive_storage
+from audittrail.archive.writer import DamagedArchive
 from testkit.audittrail.events import change, text_change
 from testkit.audittrail.indexes import event
 
@@ -38,7 +38,12 @@ def bucket(monkeypatch):
 def row(offset: int, day: int = 0, partition: int = 7, topic_id: str = TOPIC, **values) -> dict:
     """An event with its origin: the one at `offset`, appended that many seconds into a day."""
     origin = {"topic_id": topic_id, "partition": partition, "offset": offset}
-    return event(offset % 5, offset // 5 + 1) | origin | {"appended_at": MIDNIGHT + timedelta(days=day, seconds=offset)} | values
+    return (
+        event(offset % 5, offset // 5 + 1)
+        | origin
+        | {"appended_at": MIDNIGHT + timedelta(days=day, seconds=offset)}
+        | values
+    )
 
 
 def write(rows: list[dict], position: int | None = None, size: int = 10) -> int | None:
@@ -60,7 +65,9 @@ def test_an_event_comes_back_as_it_was(bucket):
     ]
     keyframe = {"values": {"headline": "Tram", "standfirst": None}, "relations": {"tags": ["5", "3"], "credits": []}}
     payload = {"sha256": bytes(32), "size": 70_000}
-    original = row(0, changes=changes, keyframe=keyframe, payload=payload, labels={"tags": {"5": "Transport"}, "section": {}})
+    original = row(
+        0, changes=changes, keyframe=keyframe, payload=payload, labels={"tags": {"5": "Transport"}, "section": {}}
+    )
     write([original])
     assert list(reader.events()) == [original]
 
@@ -92,7 +99,9 @@ def test_a_long_day_is_not_listed_from_its_beginning(bucket, monkeypatch):
     monkeypatch.setattr(writer, "BESIDE", 10)
     write([row(offset) for offset in range(100)], size=1)
     seen = []
-    monkeypatch.setattr(objects, "listed", lambda *asked, listed=objects.listed: seen.extend(found := listed(*asked)) or found)
+    monkeypatch.setattr(
+        objects, "listed", lambda *asked, listed=objects.listed: seen.extend(found := listed(*asked)) or found
+    )
 
     assert writer.ends(TOPIC, {7}, {7: 98}) == {7: 100}
     assert len(seen) == 12
@@ -114,7 +123,9 @@ def test_what_another_topic_brought_lately_is_known(bucket):
 
 
 class Writer(threading.Thread):
-    """A writer that freezes with a full buffer, dies between an object and its commit, and starts again where the archive ends."""
+    """A writer that freezes with a full buffer, dies between an object and its commit, and starts again where the
+    archive ends.
+    """
 
     def __init__(self, log: list[dict], seed: int):
         super().__init__()
@@ -125,7 +136,7 @@ class Writer(threading.Thread):
         try:
             while self._live():
                 pass
-        except Exception as error:  # noqa: BLE001 - for the test to look at
+        except Exception as error:
             self.failure = error
 
     def _live(self) -> bool:
@@ -160,8 +171,12 @@ def test_racing_freezing_dying_writers_and_sealers_keep_every_event_once(bucket,
 def test_without_the_names_that_exclude_each_other_events_double(bucket, monkeypatch):
     """What the test above would see if objects could be created twice."""
     store = objects.create_once
-    monkeypatch.setattr(objects, "create_once", lambda name, *rest: store(name.replace(".p", f"-{uuid.uuid4().hex[:8]}.p"), *rest))
-    monkeypatch.setattr(object_names, "_TAIL", object_names.re.compile(object_names._TAIL.pattern.replace(r"\.", r"(?:-\w+)?\.")))
+    monkeypatch.setattr(
+        objects, "create_once", lambda name, *rest: store(name.replace(".p", f"-{uuid.uuid4().hex[:8]}.p"), *rest)
+    )
+    monkeypatch.setattr(
+        object_names, "_TAIL", object_names.re.compile(object_names._TAIL.pattern.replace(r"\.", r"(?:-\w+)?\."))
+    )
     rows = [row(offset) for offset in range(40)]
     write(rows), write(rows, position=20)
     stored = [name for name in objects.listed(object_names.TAIL)]
@@ -276,7 +291,12 @@ def download(folder: Path) -> None:
 
 def documented_query(folder: Path) -> str:
     text = DOCUMENTED.read_text()
-    return text.split("```sql\n-- the archive", 1)[1].split("```", 1)[0].replace("s3://audit-trail", str(folder)).partition("\n")[2]
+    return (
+        text.split("```sql\n-- the archive", 1)[1]
+        .split("```", 1)[0]
+        .replace("s3://audit-trail", str(folder))
+        .partition("\n")[2]
+    )
 
 
 @pytest.mark.parametrize("sealed", [True, False])
@@ -288,7 +308,11 @@ def test_the_documented_query_reads_every_event_once(bucket, tmp_path, sealed):
     download(tmp_path)
     database = duckdb.connect()
     database.execute(documented_query(tmp_path))
-    counted = database.sql("SELECT count(*), count(DISTINCT (article_id, sequence)), count(DISTINCT hash), min(actor_profile.name) FROM events")
+    counted = database.sql(
+        "SELECT count(*), count(DISTINCT (article_id, sequence)), count(DISTINCT hash), min(actor_profile.name) FROM events"
+    )
     assert counted.fetchall() == [(50, 50, 50, "Kim Lee")]
-    removed = database.sql("SELECT count(*) FROM events, unnest(changes) AS c(change), unnest(change.edits) AS e(edit) WHERE edit.removed LIKE '%alleged%'")
+    removed = database.sql(
+        "SELECT count(*) FROM events, unnest(changes) AS c(change), unnest(change.edits) AS e(edit) WHERE edit.removed LIKE '%alleged%'"
+    )
     assert removed.fetchall() == [(50,)]

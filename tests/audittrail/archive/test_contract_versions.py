@@ -23,9 +23,9 @@ def written_under(version: int) -> bytes:
 
 
 def test_columns_are_those_of_the_contract():
-    assert format.SCHEMA.names == [field["name"] for field in contracts.schema(contracts.ENRICHED, contracts.latest(contracts.ENRICHED))["fields"]] + [
-        name for name, _ in format.ORIGIN_COLUMNS
-    ]
+    assert format.SCHEMA.names == [
+        field["name"] for field in contracts.schema(contracts.ENRICHED, contracts.latest(contracts.ENRICHED))["fields"]
+    ] + [name for name, _ in format.ORIGIN_COLUMNS]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -18,11 +18,18 @@ CHANGES = st.builds(lambda edits: text_change("body", *edits), EDITS) | st.build
     lambda before, after: change("tags", "relation", before_ids=before, after_ids=after), IDENTITIES, IDENTITIES
 )
 KEYFRAMES = st.none() | st.fixed_dictionaries(
-    {"values": st.dictionaries(TEXTS, st.none() | TEXTS, max_size=2), "relations": st.dictionaries(TEXTS, st.lists(TEXTS, max_size=2), max_size=2)}
+    {
+        "values": st.dictionaries(TEXTS, st.none() | TEXTS, max_size=2),
+        "relations": st.dictionaries(TEXTS, st.lists(TEXTS, max_size=2), max_size=2),
+    }
 )
 EVENTS = st.builds(
     lambda changes, labels, keyframe, profile, ip: enriched_event(
-        changes=changes, labels=labels, keyframe=keyframe, actor_profile=profile, context=enriched_event()["context"] | {"ip": ip}
+        changes=changes,
+        labels=labels,
+        keyframe=keyframe,
+        actor_profile=profile,
+        context=enriched_event()["context"] | {"ip": ip},
     ),
     st.lists(CHANGES, max_size=3),
     NAMES,
@@ -42,7 +49,9 @@ def test_events_are_what_arrow_itself_makes_of_the_table(events, start):
 def test_a_map_that_has_a_key_twice_is_refused():
     stored = format.table([enriched_event()])
     column = stored.column_names.index("labels")
-    twice = pa.array([[("section", [("3", "Politics")]), ("section", [("3", "Sport")])]], type=stored.schema.field("labels").type)
+    twice = pa.array(
+        [[("section", [("3", "Politics")]), ("section", [("3", "Sport")])]], type=stored.schema.field("labels").type
+    )
 
     with pytest.raises(pa.ArrowInvalid, match="a key twice"):
         format.events(stored.set_column(column, "labels", twice))

@@ -8,8 +8,8 @@ from botocore.stub import Stubber
 
 from audittrail import conf, contracts
 from audittrail.archive import large_payloads
-from audittrail.contracts.codec import Codec
 from audittrail.archive.object_storage import ArchiveStorage, archive_storage
+from audittrail.contracts.codec import Codec
 
 from .events import raw_event, text_change
 

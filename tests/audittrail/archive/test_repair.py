@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from audittrail.archive import format, manifests, repair, object_names, objects, reader, seal, writer
+from audittrail.archive import format, manifests, object_names, objects, reader, repair, seal, writer
 from testkit.audittrail.indexes import event
 from tests.audittrail.archive.test_archive import TOPIC, bucket, row, write  # noqa: F401  (a fixture)
 
@@ -18,7 +18,9 @@ def itself(row: dict) -> dict:
 def retitled(name: str, metadata: dict[str, str]):
     """Change the titles in an object; what finds the event that was there before."""
     before = {each["offset"]: each for each in repair.rows(name)}
-    objects.replace(name, format.to_parquet(format.table([each | {"title": "Another"} for each in before.values()])), metadata)
+    objects.replace(
+        name, format.to_parquet(format.table([each | {"title": "Another"} for each in before.values()])), metadata
+    )
     return lambda changed: before[changed["offset"]]
 
 
@@ -39,7 +41,9 @@ def test_restored_events_are_read_and_sealed_like_any_other(tails):
     events = [event(9, sequence) for sequence in (1, 2, 3)]
     repair.write(events)
     (name,) = set(reader.current()) - set(tails)
-    assert [(each["article_id"], each["sequence"]) for each in repair.rows(name)] == [(each["article_id"], each["sequence"]) for each in events]
+    assert [(each["article_id"], each["sequence"]) for each in repair.rows(name)] == [
+        (each["article_id"], each["sequence"]) for each in events
+    ]
     seal.seal(object_names.tail(name).day)
     assert not list(reader.check())
     assert len(list(reader.events())) == 33
@@ -55,7 +59,9 @@ def test_restored_events_are_known_to_a_sink_that_reads_them_again(tails):
     lost = event(9, 1)
     repair.write([lost])
     write([row(0, topic_id="before")])
-    assert writer.known_elsewhere(TOPIC, date(2026, 1, 1), object_names.RESTORED) == {(lost["event_id"].bytes, lost["hash"])}
+    assert writer.known_elsewhere(TOPIC, date(2026, 1, 1), object_names.RESTORED) == {
+        (lost["event_id"].bytes, lost["hash"])
+    }
 
 
 def test_a_gap_is_closed_and_the_partition_still_ends_where_it_did(tails):

@@ -1,4 +1,6 @@
-"""Capture promises: one event for a transaction, an article and a context; no gap; no broken chain; whoever changes it."""
+"""Capture promises: one event for a transaction, an article and a context; no gap; no broken chain; whoever changes
+it.
+"""
 
 import threading
 import uuid
@@ -18,7 +20,11 @@ EDITOR = Actor("user", "newsroom.author:1")
 
 
 def make_article(**values) -> Article:
-    defaults = {"headline": "Harbour bridge closed", "body": "<p>Inspectors found cracks.</p>", "slug": uuid.uuid4().hex}
+    defaults = {
+        "headline": "Harbour bridge closed",
+        "body": "<p>Inspectors found cracks.</p>",
+        "slug": uuid.uuid4().hex,
+    }
     return Article.objects.create(**(defaults | values))
 
 
@@ -56,7 +62,11 @@ def test_the_text_before_and_after_are_kept_whole():
         Article.objects.filter(pk=article.pk).update(body="<p>never seen</p>")
         Article.objects.filter(pk=article.pk).update(body="<p>new</p>")
     *_, second, third = events(article)
-    assert (second.text_fields, second.texts_before, second.texts_after) == (["body"], ["<p>old 😀</p>"], ["<p>between</p>"])
+    assert (second.text_fields, second.texts_before, second.texts_after) == (
+        ["body"],
+        ["<p>old 😀</p>"],
+        ["<p>between</p>"],
+    )
     assert (third.texts_before, third.texts_after) == (["<p>between</p>"], ["<p>new</p>"])
 
 
@@ -111,7 +121,10 @@ def test_each_context_within_a_transaction_has_its_own_event():
         with context(actor=other, channel="task"):
             Article.objects.filter(pk=article.pk).update(headline="by the spellchecker")
         Article.objects.filter(pk=article.pk).update(headline="by the editor again")
-    found = [(event.actor_id, event.context, event.changes[0]["before"], event.changes[0]["after"]) for event in events(article)[1:]]
+    found = [
+        (event.actor_id, event.context, event.changes[0]["before"], event.changes[0]["after"])
+        for event in events(article)[1:]
+    ]
     assert found == [
         (EDITOR.id, {}, "Harbour bridge closed", "by the editor"),
         (other.id, {"channel": "task"}, "by the editor", "by the spellchecker"),
@@ -135,7 +148,12 @@ def test_deletion_ends_an_article_and_re_creation_continues_its_sequence():
     pk = article.pk
     article.delete()
     again = make_article(pk=pk)
-    assert [(event.sequence, event.operation) for event in events(again)] == [(1, "create"), (2, "update"), (3, "delete"), (4, "create")]
+    assert [(event.sequence, event.operation) for event in events(again)] == [
+        (1, "create"),
+        (2, "update"),
+        (3, "delete"),
+        (4, "create"),
+    ]
 
 
 def test_created_and_deleted_in_one_transaction_leaves_no_trace():
@@ -162,7 +180,10 @@ def test_what_was_changed_while_triggers_were_off_is_an_event_of_its_own_by_an_u
     article = make_article()
     with connections["owner"].cursor() as cursor:
         cursor.execute("ALTER TABLE newsroom_article DISABLE TRIGGER USER")
-        cursor.execute("UPDATE newsroom_article SET body = 'forged', section_id = NULL, status = 'published' WHERE id = %s", [article.pk])
+        cursor.execute(
+            "UPDATE newsroom_article SET body = 'forged', section_id = NULL, status = 'published' WHERE id = %s",
+            [article.pk],
+        )
         cursor.execute("ALTER TABLE newsroom_article ENABLE TRIGGER USER")
     with context(actor=EDITOR):
         Article.objects.filter(pk=article.pk).update(headline="honest", body="honest too")
@@ -200,7 +221,10 @@ def test_an_event_names_the_author_as_of_then():
     with context(actor=actor):
         Article.objects.filter(pk=article.pk).update(headline="later")
     assert [event.actor_version for event in events(article)] == [1, 2]
-    assert list(ActorVersion.objects.filter(actor_id=actor.id).order_by("version").values_list("desk", flat=True)) == ["News", "Business"]
+    assert list(ActorVersion.objects.filter(actor_id=actor.id).order_by("version").values_list("desk", flat=True)) == [
+        "News",
+        "Business",
+    ]
 
 
 def test_truncate_is_refused():
@@ -208,29 +232,38 @@ def test_truncate_is_refused():
         cursor.execute("TRUNCATE newsroom_article CASCADE")
 
 
-@pytest.mark.parametrize("statement", [
-    "UPDATE audittrail_outboxevent SET title = 'x'",
-    "DELETE FROM audittrail_outboxevent",
-    "INSERT INTO audittrail_head SELECT * FROM audittrail_head",
-    "UPDATE audittrail_head SET sequence = 0",
-    "UPDATE audittrail_auditevent SET title = 'x'",
-    "DELETE FROM audittrail_auditevent",
-    "DELETE FROM audittrail_actorversion",
-    "SELECT * FROM audit_touched",
-    "SELECT audit_touch('newsroom.article', '1', '{}', true, '{}', '{}', '{}')",
-    "ALTER TABLE newsroom_article DISABLE TRIGGER ALL",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audittrail_outboxevent SET title = 'x'",
+        "DELETE FROM audittrail_outboxevent",
+        "INSERT INTO audittrail_head SELECT * FROM audittrail_head",
+        "UPDATE audittrail_head SET sequence = 0",
+        "UPDATE audittrail_auditevent SET title = 'x'",
+        "DELETE FROM audittrail_auditevent",
+        "DELETE FROM audittrail_actorversion",
+        "SELECT * FROM audit_touched",
+        "SELECT audit_touch('newsroom.article', '1', '{}', true, '{}', '{}', '{}')",
+        "ALTER TABLE newsroom_article DISABLE TRIGGER ALL",
+    ],
+)
 def test_the_site_cannot_rewrite_the_trail(statement):
-    with pytest.raises(DatabaseError, match="permission denied|must be owner"), connections["default"].cursor() as cursor:
+    with (
+        pytest.raises(DatabaseError, match="permission denied|must be owner"),
+        connections["default"].cursor() as cursor,
+    ):
         cursor.execute(statement)
 
 
-@pytest.mark.parametrize("statement", [
-    "UPDATE audittrail_auditevent SET title = 'x'",
-    "DELETE FROM audittrail_auditevent",
-    "UPDATE audittrail_outboxevent SET hash = ''",
-    "UPDATE audittrail_head SET sequence = 0",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audittrail_auditevent SET title = 'x'",
+        "DELETE FROM audittrail_auditevent",
+        "UPDATE audittrail_outboxevent SET hash = ''",
+        "UPDATE audittrail_head SET sequence = 0",
+    ],
+)
 def test_the_pipeline_can_only_add(statement):
     with pytest.raises(DatabaseError, match="permission denied"), connections["pipeline"].cursor() as cursor:
         cursor.execute(statement)
@@ -251,21 +284,34 @@ def test_migrating_again_keeps_capture_as_it_is_and_a_missing_trigger_is_seen():
     assert len(events(article)) == 1
 
 
-def _overlapping_writer(database: str, ids: list[int], tags: list[int], seed: int, failures: list, until: threading.Event) -> None:
+def _overlapping_writer(
+    database: str, ids: list[int], tags: list[int], seed: int, failures: list, until: threading.Event
+) -> None:
     import random
 
     chance = random.Random(seed)
     default = connections["default"].settings_dict
-    with psycopg.connect(host=default["HOST"], port=default["PORT"], user=default["USER"], password=default["PASSWORD"], dbname=database) as own:
+    with psycopg.connect(
+        host=default["HOST"], port=default["PORT"], user=default["USER"], password=default["PASSWORD"], dbname=database
+    ) as own:
         while not until.is_set():
             chosen = sorted(chance.sample(ids, 3))
             try:
                 with own.transaction():
                     for pk in chosen:
-                        own.execute("UPDATE newsroom_article SET headline = %s, body = body || %s WHERE id = %s", (f"{seed} {chance.random()}", f" {seed}", pk))
+                        own.execute(
+                            "UPDATE newsroom_article SET headline = %s, body = body || %s WHERE id = %s",
+                            (f"{seed} {chance.random()}", f" {seed}", pk),
+                        )
                     for pk in chosen:
-                        own.execute("INSERT INTO newsroom_article_tags (article_id, tag_id) VALUES (%s, %s) ON CONFLICT DO NOTHING", (pk, chance.choice(tags)))
-                        own.execute("DELETE FROM newsroom_article_tags WHERE article_id = %s AND tag_id = %s", (pk, chance.choice(tags)))
+                        own.execute(
+                            "INSERT INTO newsroom_article_tags (article_id, tag_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                            (pk, chance.choice(tags)),
+                        )
+                        own.execute(
+                            "DELETE FROM newsroom_article_tags WHERE article_id = %s AND tag_id = %s",
+                            (pk, chance.choice(tags)),
+                        )
             except psycopg.errors.DeadlockDetected as error:
                 failures.append(error)
 
@@ -275,7 +321,10 @@ def test_eight_threads_changing_overlapping_articles_leave_no_gap_and_no_deadloc
     ids = [make_article().pk for _ in range(20)]
     tags = [Tag.objects.create(name=f"t{n}").pk for n in range(5)]
     failures, until = [], threading.Event()
-    threads = [threading.Thread(target=_overlapping_writer, args=(fresh_database, ids, tags, seed, failures, until)) for seed in range(8)]
+    threads = [
+        threading.Thread(target=_overlapping_writer, args=(fresh_database, ids, tags, seed, failures, until))
+        for seed in range(8)
+    ]
     for thread in threads:
         thread.start()
     until.wait(8)

@@ -23,15 +23,18 @@ def last_event(article: Article) -> OutboxEvent:
     return OutboxEvent.objects.filter(article_id=article_id(article)).latest("sequence")
 
 
-@pytest.mark.parametrize("peer, forwarded, trusted, expected", [
-    ("203.0.113.9", "", "", "203.0.113.9"),
-    ("203.0.113.9", "198.51.100.1", "", "203.0.113.9"),
-    ("10.0.0.1", "198.51.100.1", "10.0.0.0/8", "198.51.100.1"),
-    ("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2", "10.0.0.0/8", "198.51.100.1"),
-    ("10.0.0.1", "not an address", "10.0.0.0/8", "10.0.0.1"),
-    ("2001:db8::1", "", "", "2001:db8::1"),
-    ("", "", "", None),
-])
+@pytest.mark.parametrize(
+    "peer, forwarded, trusted, expected",
+    [
+        ("203.0.113.9", "", "", "203.0.113.9"),
+        ("203.0.113.9", "198.51.100.1", "", "203.0.113.9"),
+        ("10.0.0.1", "198.51.100.1", "10.0.0.0/8", "198.51.100.1"),
+        ("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2", "10.0.0.0/8", "198.51.100.1"),
+        ("10.0.0.1", "not an address", "10.0.0.0/8", "10.0.0.1"),
+        ("2001:db8::1", "", "", "2001:db8::1"),
+        ("", "", "", None),
+    ],
+)
 def test_an_address_is_believed_from_trusted_proxies_only(monkeypatch, peer, forwarded, trusted, expected):
     from audittrail.capture import middleware
 
@@ -51,12 +54,20 @@ def test_a_request_puts_its_sender_on_what_it_changes():
         made.append(save_article())
         return HttpResponse()
 
-    request = RequestFactory().post("/admin/x", headers={"X-Request-ID": "r-1", "X-Correlation-ID": "c-1", "User-Agent": "browser"})
+    request = RequestFactory().post(
+        "/admin/x", headers={"X-Request-ID": "r-1", "X-Correlation-ID": "c-1", "User-Agent": "browser"}
+    )
     request.user = user
     AuditContextMiddleware(view)(request)
     event = last_event(made[0])
     assert (event.actor_type, event.actor_id) == ("user", f"newsroom.author:{author.pk}")
-    assert event.context == {"request_id": "r-1", "correlation_id": "c-1", "ip": "127.0.0.1", "user_agent": "browser", "channel": "web"}
+    assert event.context == {
+        "request_id": "r-1",
+        "correlation_id": "c-1",
+        "ip": "127.0.0.1",
+        "user_agent": "browser",
+        "channel": "web",
+    }
 
 
 @pytest.mark.usefixtures("fresh_database")
@@ -73,8 +84,16 @@ def test_a_request_whose_view_fails_leaves_nothing_behind(client):
             raise ZeroDivisionError
 
         patch.setattr(ArticleAdmin, "save_model", broken)
-        inlines = {"credits-TOTAL_FORMS": 0, "credits-INITIAL_FORMS": 0, "credits-MIN_NUM_FORMS": 0, "credits-MAX_NUM_FORMS": 0}
-        response = client.post("/admin/newsroom/article/add/", {"headline": "H", "slug": "h", "body": "<p>b</p>", "standfirst": "", **inlines})
+        inlines = {
+            "credits-TOTAL_FORMS": 0,
+            "credits-INITIAL_FORMS": 0,
+            "credits-MIN_NUM_FORMS": 0,
+            "credits-MAX_NUM_FORMS": 0,
+        }
+        response = client.post(
+            "/admin/newsroom/article/add/",
+            {"headline": "H", "slug": "h", "body": "<p>b</p>", "standfirst": "", **inlines},
+        )
     assert response.status_code == 500
     assert Article.objects.count() == before
 

@@ -31,7 +31,9 @@ def test_a_value_is_changed_and_marked_and_the_rest_stays():
 
 
 def test_a_time_stays_a_time():
-    assert amended(raw_event(), [amendment("occurred_at", "2026-11-23T08:00:00Z")])["occurred_at"] == datetime(2026, 11, 23, 8, tzinfo=UTC)
+    assert amended(raw_event(), [amendment("occurred_at", "2026-11-23T08:00:00Z")])["occurred_at"] == datetime(
+        2026, 11, 23, 8, tzinfo=UTC
+    )
 
 
 @pytest.mark.parametrize("field", ["hash", "article_id", "sequence", "recorded_at", "amendments", "", "nothing"])
@@ -40,7 +42,10 @@ def test_what_an_event_is_cannot_be_amended(field):
         amended(raw_event(), [amendment(field, "x")])
 
 
-@pytest.mark.parametrize(("field", "value"), [("occurred_at", "yesterday"), ("changes[9].after", "x"), ("title.first", "x"), ("actor.age", 3)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("occurred_at", "yesterday"), ("changes[9].after", "x"), ("title.first", "x"), ("actor.age", 3)],
+)
 def test_an_amendment_that_fits_nowhere_names_its_field(field, value):
     with pytest.raises(BadAmendment, match=field.split(".")[0].replace("[", r"\[")):
         amended(raw_event(), [amendment(field, value)])

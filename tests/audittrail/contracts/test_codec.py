@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audittrail import contracts
-from audittrail.contracts.codec import Codec, UndecodableEvent, schema_id
 from audittrail.contracts import upcasters
+from audittrail.contracts.codec import Codec, UndecodableEvent, schema_id
 from audittrail.contracts.validation import InvalidEvent
 
 from .events import enriched_event, raw_event, text_change
@@ -22,7 +22,11 @@ EVENTS = {contracts.RAW: raw_event(), contracts.ENRICHED: enriched_event()}
 
 
 def registered(identifier: int) -> dict:
-    return {5: json.loads(contracts.text(contracts.RAW, LATEST)), 6: json.loads(contracts.text(contracts.ENRICHED, LATEST)), 7: {"type": "string"}}[identifier]
+    return {
+        5: json.loads(contracts.text(contracts.RAW, LATEST)),
+        6: json.loads(contracts.text(contracts.ENRICHED, LATEST)),
+        7: {"type": "string"},
+    }[identifier]
 
 
 def reason(data: bytes) -> str:
@@ -49,7 +53,15 @@ def test_times_keep_their_microseconds(moment):
     assert RAW.decode(RAW.encode(event), registered)["occurred_at"] == event["occurred_at"]
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**9), st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 10**9),
+            st.text(st.characters(exclude_categories=["Cs"])),
+            st.text(st.characters(exclude_categories=["Cs"])),
+        )
+    )
+)
 def test_edit_scripts_come_back_as_they_went(edits):
     event = raw_event(changes=[text_change("body", *edits)])
     assert RAW.decode(RAW.encode(event), registered) == event
@@ -130,7 +142,11 @@ def test_every_truncation_is_noticed(length):
 
 
 def test_a_schema_nested_without_end_is_too_deep():
-    nested = {"type": "record", "name": "audittrail.ContentAuditEvent", "fields": [{"name": "event_id", "type": ["null", "audittrail.ContentAuditEvent"]}]}
+    nested = {
+        "type": "record",
+        "name": "audittrail.ContentAuditEvent",
+        "fields": [{"name": "event_id", "type": ["null", "audittrail.ContentAuditEvent"]}],
+    }
     with pytest.raises(UndecodableEvent) as caught:
         Codec(contracts.RAW, LATEST, 5).decode(b"\x00\x00\x00\x00\x05" + b"\x02" * 1_000_000, lambda _: nested)
     assert caught.value.reason == "too_deep"
@@ -162,7 +178,11 @@ def newer_schema() -> dict:
 def newer(monkeypatch):
     """A codec of a later version, with an optional field more."""
     known = contracts.schema
-    monkeypatch.setattr(contracts, "schema", lambda contract, version: parse_schema(newer_schema()) if version == LATEST + 1 else known(contract, version))
+    monkeypatch.setattr(
+        contracts,
+        "schema",
+        lambda contract, version: parse_schema(newer_schema()) if version == LATEST + 1 else known(contract, version),
+    )
     return Codec(contracts.RAW, LATEST + 1, 8)
 
 
@@ -176,11 +196,17 @@ def test_a_newer_event_is_read_by_the_older_version(newer):
 
 
 def test_an_upcaster_does_what_resolution_cannot(newer, monkeypatch):
-    monkeypatch.setitem(upcasters.UPCASTERS, (contracts.RAW, LATEST), lambda written, resolved: resolved | {"embargo": f"from {written['sequence']}"})
+    monkeypatch.setitem(
+        upcasters.UPCASTERS,
+        (contracts.RAW, LATEST),
+        lambda written, resolved: resolved | {"embargo": f"from {written['sequence']}"},
+    )
     assert newer.decode(DATA, registered)["embargo"] == "from 7"
 
 
-@pytest.mark.parametrize(("contract", "version"), [(c, v) for c in (contracts.RAW, contracts.ENRICHED) for v in contracts.versions(c)])
+@pytest.mark.parametrize(
+    ("contract", "version"), [(c, v) for c in (contracts.RAW, contracts.ENRICHED) for v in contracts.versions(c)]
+)
 def test_bytes_of_every_version_that_ever_existed_are_read(contract, version):
     stored = (STORED / f"{contract}.v{version}.bin").read_bytes()
     codec = Codec(contract, contracts.latest(contract), 1)

@@ -53,12 +53,19 @@ def test_every_field_is_documented(contract, version):
 
 @pytest.mark.parametrize(("contract", "version"), AVRO)
 def test_every_optional_field_has_a_default(contract, version):
-    optional = [f for f in fields(contract, version) if isinstance(f["type"], list) or isinstance(f["type"], dict) and f["type"]["type"] in ("array", "map")]
+    optional = [
+        f
+        for f in fields(contract, version)
+        if isinstance(f["type"], list) or (isinstance(f["type"], dict) and f["type"]["type"] in ("array", "map"))
+    ]
     assert [field["name"] for field in optional if "default" not in field] == []
 
 
 def test_an_enriched_event_begins_with_the_fields_of_the_raw_one():
-    raw, enriched = ([f["name"] for f in contracts.schema(c, contracts.latest(c))["fields"]] for c in (contracts.RAW, contracts.ENRICHED))
+    raw, enriched = (
+        [f["name"] for f in contracts.schema(c, contracts.latest(c))["fields"]]
+        for c in (contracts.RAW, contracts.ENRICHED)
+    )
     assert enriched[: len(raw)] == raw
 
 
@@ -101,12 +108,36 @@ A, B = {"name": "a", "type": "int"}, {"name": "b", "type": "string"}
         (record(field("int")), record(field(["null", "int"])), [("x", "type_mismatch")]),
         (record(field(["null", "int"])), record(field(["null", "string"])), [("x", "missing_union_branch")]),
         (record(field({"type": "array", "items": "long"})), record(field({"type": "array", "items": "int"})), []),
-        (record(field({"type": "array", "items": record(A, B, name="I")})), record(field({"type": "array", "items": record(A, name="I")})), [("x[].b", "reader_field_missing_default_value")]),
-        (record(field({"type": "map", "values": "int"})), record(field({"type": "map", "values": "string"})), [("x{}", "type_mismatch")]),
-        (record(field({"type": "enum", "name": "E", "symbols": ["a"]})), record(field({"type": "enum", "name": "E", "symbols": ["a", "b"]})), [("x", "missing_enum_symbols")]),
-        (record(field({"type": "enum", "name": "E", "symbols": ["a"], "default": "a"})), record(field({"type": "enum", "name": "E", "symbols": ["a", "b"]})), []),
-        (record(field({"type": "fixed", "name": "F", "size": 16})), record(field({"type": "fixed", "name": "F", "size": 32})), [("x", "fixed_size_mismatch")]),
-        (record(field(record(A, B, name="N"))), record(field(record(A, name="N"))), [("x.b", "reader_field_missing_default_value")]),
+        (
+            record(field({"type": "array", "items": record(A, B, name="I")})),
+            record(field({"type": "array", "items": record(A, name="I")})),
+            [("x[].b", "reader_field_missing_default_value")],
+        ),
+        (
+            record(field({"type": "map", "values": "int"})),
+            record(field({"type": "map", "values": "string"})),
+            [("x{}", "type_mismatch")],
+        ),
+        (
+            record(field({"type": "enum", "name": "E", "symbols": ["a"]})),
+            record(field({"type": "enum", "name": "E", "symbols": ["a", "b"]})),
+            [("x", "missing_enum_symbols")],
+        ),
+        (
+            record(field({"type": "enum", "name": "E", "symbols": ["a"], "default": "a"})),
+            record(field({"type": "enum", "name": "E", "symbols": ["a", "b"]})),
+            [],
+        ),
+        (
+            record(field({"type": "fixed", "name": "F", "size": 16})),
+            record(field({"type": "fixed", "name": "F", "size": 32})),
+            [("x", "fixed_size_mismatch")],
+        ),
+        (
+            record(field(record(A, B, name="N"))),
+            record(field(record(A, name="N"))),
+            [("x.b", "reader_field_missing_default_value")],
+        ),
         (record(A, name="R"), record(A, name="S"), [("", "name_mismatch")]),
     ],
 )

@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 from jsonschema import Draft7Validator
 
 from audittrail import contracts
-from audittrail.contracts.codec import Codec
 from audittrail.contracts import documentation
+from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
 from audittrail.management.commands import document_contracts
 
@@ -38,7 +38,11 @@ def test_every_field_has_an_example(contract):
 
 
 def _shown(contract: str, path: str) -> bool:
-    return any(value is not None for example in documentation.examples(contract) for value in documentation._values(example, path))
+    return any(
+        value is not None
+        for example in documentation.examples(contract)
+        for value in documentation._values(example, path)
+    )
 
 
 def _event(example: dict, bytes_fields=("salt", "state_digest", "previous_hash", "hash")) -> dict:

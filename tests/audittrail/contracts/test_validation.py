@@ -7,7 +7,9 @@ from audittrail.contracts.validation import InvalidEvent, validate
 from .events import change, enriched_event, raw_event, text_change
 
 
-@pytest.mark.parametrize("event", [raw_event(), enriched_event(), raw_event(payload={"sha256": bytes(32), "size": 70_000}, changes=[])])
+@pytest.mark.parametrize(
+    "event", [raw_event(), enriched_event(), raw_event(payload={"sha256": bytes(32), "size": 70_000}, changes=[])]
+)
 def test_a_sound_event_passes(event):
     validate(event)
 

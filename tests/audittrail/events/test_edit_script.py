@@ -6,12 +6,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audittrail.events.edit_script import Edit, EditScriptMismatch, apply, as_records, diff, from_records, invert, revert, words_added, words_removed
+from audittrail.events.edit_script import (
+    Edit,
+    EditScriptMismatch,
+    apply,
+    as_records,
+    diff,
+    from_records,
+    invert,
+    revert,
+    words_added,
+    words_removed,
+)
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
-# Texts that share much, in the shapes that are hard: tags, entities, combining marks, joined emoji, every kind of line end.
-PIECES = ["the ", "tram", "vote", " ", "\n", "\r\n", "\n\n", "<p>", "</p>", '<a href="/x y">', "&amp;", "&#233;", "e\u0301", "\u0301", "👨\u200d👩\u200d👧", "🇬🇧", "日本語", "नमस्ते", "don’t", ".", ". ", "<", "&", "3.14", "a" * 300]
+# Texts that share much, in the shapes that are hard: tags, entities, combining marks, joined emoji, every kind of line
+# end.
+PIECES = [
+    "the ",
+    "tram",
+    "vote",
+    " ",
+    "\n",
+    "\r\n",
+    "\n\n",
+    "<p>",
+    "</p>",
+    '<a href="/x y">',
+    "&amp;",
+    "&#233;",
+    "e\u0301",
+    "\u0301",
+    "👨\u200d👩\u200d👧",
+    "🇬🇧",
+    "日本語",
+    "नमस्ते",
+    "don’t",
+    ".",
+    ". ",
+    "<",
+    "&",
+    "3.14",
+    "a" * 300,
+]
 texts = st.lists(st.sampled_from(PIECES), max_size=60).map("".join) | st.text(max_size=80)
 
 
@@ -74,11 +112,23 @@ def test_edits_read_as_a_person_would_mark_them(before, after, expected):
 def test_changed_words_far_apart_are_edits_of_their_own():
     before = "The minister of finance said on Monday that taxes would rise."
     after = "The minister of finance said on Tuesday that all taxes would fall."
-    assert [(e.removed, e.inserted) for e in diff(before, after)] == [("Monday", "Tuesday"), ("", "all "), ("rise", "fall")]
+    assert [(e.removed, e.inserted) for e in diff(before, after)] == [
+        ("Monday", "Tuesday"),
+        ("", "all "),
+        ("rise", "fall"),
+    ]
 
 
 def test_a_rewritten_sentence_is_one_edit():
-    assert len(diff("Nobody expected the outcome of yesterday's ballot.", "Seven people died when a ferry sank off the coast.")) == 1
+    assert (
+        len(
+            diff(
+                "Nobody expected the outcome of yesterday's ballot.",
+                "Seven people died when a ferry sank off the coast.",
+            )
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(

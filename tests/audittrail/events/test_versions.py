@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audittrail.events.versions import ChangeMismatch, MissingEvents, NoKeyframe, State, UnresolvedPayload, apply_event, rebuild
+from audittrail.events.versions import (
+    ChangeMismatch,
+    MissingEvents,
+    NoKeyframe,
+    State,
+    UnresolvedPayload,
+    apply_event,
+    rebuild,
+)
 
 from .articles import Article
 from .events import change, raw_event, text_change

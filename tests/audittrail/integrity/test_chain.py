@@ -85,7 +85,13 @@ def test_checking_resumes_at_a_keyframe(article):
         ("actor", {"type": "user", "id": "18", "version": 3}),
         ("actor", {"type": "user", "id": "17", "version": 4}),
         ("actor", {"type": "system", "id": "17", "version": 3}),
-        *(("context", {"request_id": "r-1", "ip": "192.0.2.7", "user_agent": "Firefox", "channel": "admin", name: "x"}) for name in ("request_id", "correlation_id", "ip", "user_agent", "channel")),
+        *(
+            (
+                "context",
+                {"request_id": "r-1", "ip": "192.0.2.7", "user_agent": "Firefox", "channel": "admin", name: "x"},
+            )
+            for name in ("request_id", "correlation_id", "ip", "user_agent", "channel")
+        ),
     ],
 )
 def test_altered_metadata_breaks_the_hash(article, field, value):
@@ -164,16 +170,23 @@ def test_fields_are_digested_in_the_order_of_their_bytes(leaves):
     assert chain.state_digest(leaves) == sha256(expected).digest()
 
 
-@given(st.none() | st.text(st.sampled_from("ab")) | st.lists(st.text(st.sampled_from("ab"))), st.none() | st.text(st.sampled_from("ab")) | st.lists(st.text(st.sampled_from("ab"))))
+@given(
+    st.none() | st.text(st.sampled_from("ab")) | st.lists(st.text(st.sampled_from("ab"))),
+    st.none() | st.text(st.sampled_from("ab")) | st.lists(st.text(st.sampled_from("ab"))),
+)
 def test_different_values_have_different_leaves(one, two):
-    assert (chain.leaf(bytes(16), "f", one) == chain.leaf(bytes(16), "f", two)) == (one == two and type(one) is type(two))
+    assert (chain.leaf(bytes(16), "f", one) == chain.leaf(bytes(16), "f", two)) == (
+        one == two and type(one) is type(two)
+    )
 
 
 def exported(event) -> str:
     """An event as a line of the API's export."""
     names = ("salt", "state_digest", "previous_hash", "hash")
     times = {name: event[name].isoformat(timespec="microseconds") for name in ("occurred_at", "recorded_at")}
-    return json.dumps(event | {name: event[name].hex() for name in names} | times | {"event_id": str(event["event_id"])})
+    return json.dumps(
+        event | {name: event[name].hex() for name in names} | times | {"event_id": str(event["event_id"])}
+    )
 
 
 def verify_chain(*lines):
@@ -194,7 +207,11 @@ def test_the_stand_alone_script_agrees_on_a_sound_chain(article):
     [
         (7, {"kind": "newsroom.page"}, "#8: hash does not fit"),
         (1, {"changes": []}, "#2: state_digest does not fit"),
-        (5, {"changes": [text_change("body", (10, "ran away.", "was shot."))]}, "#6: body: the change does not lead to the keyframe"),
+        (
+            5,
+            {"changes": [text_change("body", (10, "ran away.", "was shot."))]},
+            "#6: body: the change does not lead to the keyframe",
+        ),
         (3, {"previous_hash": bytes(32)}, "#4: previous_hash is not"),
     ],
 )
@@ -224,7 +241,10 @@ def test_the_documented_example_is_what_the_code_computes():
     lines = re.findall(r"^\{.*\}$", text, re.MULTILINE)
     assert [json.loads(line) for line in lines] == [json.loads(exported(event)) for event in (created, edited)]
     documented = set(re.findall(r"`([0-9a-f]{64})`", text))
-    leaves = {name: chain.leaf(created["salt"], name, value) for name, value in (("title", "Tram"), ("body", "The alleged thief ran."), ("tags", ["4", "2"]))}
+    leaves = {
+        name: chain.leaf(created["salt"], name, value)
+        for name, value in (("title", "Tram"), ("body", "The alleged thief ran."), ("tags", ["4", "2"]))
+    }
     body = chain.leaf(edited["salt"], "body", "The thief ran.")
     digests = [*leaves.values(), body, created["state_digest"], created["hash"], edited["state_digest"], edited["hash"]]
     assert documented == {digest.hex() for digest in digests}

@@ -26,7 +26,11 @@ def captured() -> list[dict]:
 
 def _parsed(row: dict) -> dict:
     as_bytes = {name: bytes(row[name]) for name in ("salt", "state_digest", "previous_hash", "hash")}
-    as_json = {name: json.loads(row[name]) for name in ("context", "changes", "labels", "actor_snapshot", "scalars", "relations", "amendments") if isinstance(row[name], str)}
+    as_json = {
+        name: json.loads(row[name])
+        for name in ("context", "changes", "labels", "actor_snapshot", "scalars", "relations", "amendments")
+        if isinstance(row[name], str)
+    }
     return row | as_bytes | as_json
 
 
@@ -36,7 +40,9 @@ def findings(events: list[dict]) -> list:
 
 
 def edit_an_article() -> Article:
-    article = Article.objects.create(headline="Harbour bridge 🚢", body="<p>The alleged cracks.</p>", slug=uuid.uuid4().hex)
+    article = Article.objects.create(
+        headline="Harbour bridge 🚢", body="<p>The alleged cracks.</p>", slug=uuid.uuid4().hex
+    )
     with context(actor=Actor("user", "newsroom.author:1"), channel="web"):
         article.body = "<p>The cracks.</p>"
         article.section = Section.objects.create(name="Politics", slug="politics")
@@ -44,7 +50,9 @@ def edit_an_article() -> Article:
         article.tags.set([Tag.objects.create(name=name) for name in ("Verkehr", "Brücke")])
     with transaction.atomic():
         for position, name in enumerate(("Kim", "Ada")):
-            Credit.objects.create(article=article, author=Author.objects.create(name=name, byline=name), position=position)
+            Credit.objects.create(
+                article=article, author=Author.objects.create(name=name, byline=name), position=position
+            )
         Article.objects.filter(pk=article.pk).update(section=None, status="published")
     with transaction.atomic():
         record_save(article)

@@ -9,7 +9,10 @@ from testkit.audittrail.events import change, enriched_event, text_change
 
 
 def created(**values) -> dict:
-    keyframe = {"values": {"headline": "Tram", "body": "<p>All of it</p>", "section": "3", "slug": None}, "relations": {}}
+    keyframe = {
+        "values": {"headline": "Tram", "body": "<p>All of it</p>", "section": "3", "slug": None},
+        "relations": {},
+    }
     return enriched_event(operation="create", changes=[], keyframe=keyframe) | values
 
 
@@ -24,12 +27,17 @@ def test_a_creation_puts_in_the_whole_article():
 
 
 def test_a_text_whose_past_is_unknown_counts_as_put_in():
-    event = enriched_event(changes=[change("body", "text")], keyframe={"values": {"body": "Now known"}, "relations": {}})
+    event = enriched_event(
+        changes=[change("body", "text")], keyframe={"values": {"body": "Now known"}, "relations": {}}
+    )
     assert documents.source(event)["inserted"] == ["Now known"]
 
 
 def test_scalars_and_relations_are_found_by_identity_and_by_name():
-    changes = [change("status", "scalar", before="draft", after="published"), change("tags", "relation", before_ids=[], after_ids=["5"])]
+    changes = [
+        change("status", "scalar", before="draft", after="published"),
+        change("tags", "relation", before_ids=[], after_ids=["5"]),
+    ]
     document = documents.source(enriched_event(changes=changes, labels={"tags": {"5": "Transport"}}))
     assert document["before"] == ["draft"] and document["after"] == ["published", "5", "Transport"]
 
@@ -50,7 +58,9 @@ def test_the_section_is_told_or_carried(event, before, after):
 
 def test_long_texts_are_cut_and_it_is_said(monkeypatch):
     monkeypatch.setenv("AUDIT_SEARCH_TEXT_LIMIT", "1000")
-    document = documents.source(enriched_event(changes=[text_change("body", (0, "", "a" * 999), (1, "", "b" * 999), (2, "", "c"))]))
+    document = documents.source(
+        enriched_event(changes=[text_change("body", (0, "", "a" * 999), (1, "", "b" * 999), (2, "", "c"))])
+    )
     assert document["truncated"] is True
     assert document["inserted"] == ["a" * 999, "b"]
 

@@ -39,11 +39,28 @@ def newsroom(own_index):
     store(
         event(1, 1, operation="create", action="created", changes=[], keyframe=WHOLE),
         event(1, 2, changes=[text_change("body", (0, "alleged thief", "convicted thief"))]),
-        event(1, 3, action="published", status="published", changes=[change("status", "scalar", before="draft", after="published")]),
+        event(
+            1,
+            3,
+            action="published",
+            status="published",
+            changes=[change("status", "scalar", before="draft", after="published")],
+        ),
         section=["3", "Politics"],
     )
-    context = {"request_id": None, "correlation_id": "bulk-9", "ip": "10.1.2.3", "user_agent": None, "channel": "import"}
-    creation = {"operation": "create", "action": "created", "changes": [], "keyframe": {"values": WHOLE["values"] | {"section": "4"}, "relations": {}}}
+    context = {
+        "request_id": None,
+        "correlation_id": "bulk-9",
+        "ip": "10.1.2.3",
+        "user_agent": None,
+        "channel": "import",
+    }
+    creation = {
+        "operation": "create",
+        "action": "created",
+        "changes": [],
+        "keyframe": {"values": WHOLE["values"] | {"section": "4"}, "relations": {}},
+    }
     store(event(2, 1, actor=robot, actor_profile=None, context=context, title="Bus lanes", **creation))
 
 
@@ -113,7 +130,9 @@ def test_pages_show_each_event_once(own_index):
     assert sorted(seen) == list(range(1, 26))
 
 
-@pytest.mark.parametrize("cursor", ["x", "WzFd", "é", "W3RydWUsICJ4IiwgMV0", "WzE4NDQ2NzQ0MDczNzA5NTUxNjE2LCAieCIsIDFd"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "WzFd", "é", "W3RydWUsICJ4IiwgMV0", "WzE4NDQ2NzQ0MDczNzA5NTUxNjE2LCAieCIsIDFd"]
+)
 def test_a_foreign_cursor_is_refused(own_index, cursor):
     with pytest.raises(queries.BadCursor):
         queries.search("", after=cursor)
@@ -151,9 +170,9 @@ def test_an_event_is_found_within_a_second_of_its_writing(own_index):
 
     index.write([documents.source(event(1, 1)) | {"indexed_at": documents.now()}])
     until(lambda: queries.search("").total == 1, seconds=5, what="the event in a search")
-    assert index.client().indices.get_settings(index=own_index, name="index.refresh_interval").body.popitem()[1]["settings"]["index"] == {
-        "refresh_interval": "500ms"
-    }
+    assert index.client().indices.get_settings(index=own_index, name="index.refresh_interval").body.popitem()[1][
+        "settings"
+    ]["index"] == {"refresh_interval": "500ms"}
 
 
 def test_elasticsearch_away_is_said(own_index, monkeypatch):
@@ -180,5 +199,5 @@ def test_without_an_index_nothing_is_made_by_writing(monkeypatch):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(["", *QUALIFIERS]), st.text(max_size=20)), max_size=6))
 def test_elasticsearch_takes_whatever_is_typed(newsroom, parts):
-    query = " ".join(f'{name}{":" if name else ""}{value}' for name, value in parts)
+    query = " ".join(f"{name}{':' if name else ''}{value}" for name, value in parts)
     assert queries.search(query).total <= 4

@@ -75,7 +75,12 @@ def test_more_words_than_the_limit_are_left_out_and_said():
     assert len(query.terms) == TERM_LIMIT and "Only the first" in query.messages[0]
 
 
-@given(st.text() | st.lists(st.sampled_from([*QUALIFIERS, ":", "-", '"', " ", "*", "2026-01-01", "x", "\0", "\ud800", "/"])).map("".join))
+@given(
+    st.text()
+    | st.lists(st.sampled_from([*QUALIFIERS, ":", "-", '"', " ", "*", "2026-01-01", "x", "\0", "\ud800", "/"])).map(
+        "".join
+    )
+)
 def test_any_text_gives_a_query_of_bounded_values_that_can_be_sent(text):
     query = parse(text)
     for term in query.terms:
@@ -84,7 +89,11 @@ def test_any_text_gives_a_query_of_bounded_values_that_can_be_sent(text):
         term.value.encode()
 
 
-PLAIN = st.text(st.characters(codec="utf-8", exclude_characters='"\0'), min_size=1, max_size=50).map(lambda text: " ".join(text.split())).filter(bool)
+PLAIN = (
+    st.text(st.characters(codec="utf-8", exclude_characters='"\0'), min_size=1, max_size=50)
+    .map(lambda text: " ".join(text.split()))
+    .filter(bool)
+)
 
 
 @given(st.sampled_from([None, "removed", "inserted", "title", "from"]), PLAIN, st.booleans())

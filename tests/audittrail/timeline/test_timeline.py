@@ -9,17 +9,17 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audittrail.events.versions import MissingEvents, NoKeyframe
 from audittrail.models import OutboxEvent
 from audittrail.timeline import GapCause, gap_causes
 from audittrail.timeline import articles as listed
 from audittrail.timeline.articles import articles
 from audittrail.timeline.filters import BadFilter, Filters
-from audittrail.timeline.grouping import PAUSE, Run, days
 from audittrail.timeline.gaps import Gap, gaps
+from audittrail.timeline.grouping import PAUSE, Run, days
 from audittrail.timeline.overview import bars, overview
 from audittrail.timeline.pages import PAGE_SIZE, newest_sequence, page
 from audittrail.timeline.version_walk import states_before, version
-from audittrail.events.versions import MissingEvents, NoKeyframe
 
 from .histories import BODY, KIM, SAM, START, History, bridge
 
@@ -114,7 +114,9 @@ def test_each_filter_lets_through_its_own(parameters, expected):
     assert sequences(page("newsroom.article:42", 9, filters(**parameters))) == expected
 
 
-@pytest.mark.parametrize("parameters", [{"since": "yesterday"}, {"until": "2026-13-01"}, {"text": "a\x00b"}, {"actor": "x" * 500}])
+@pytest.mark.parametrize(
+    "parameters", [{"since": "yesterday"}, {"until": "2026-13-01"}, {"text": "a\x00b"}, {"actor": "x" * 500}]
+)
 def test_a_filter_that_makes_no_sense_is_refused_by_name(parameters):
     (name,) = parameters
     with pytest.raises(BadFilter, match=f"^{name}: "):
@@ -155,9 +157,30 @@ def test_whoever_holds_a_missing_event_says_why(monkeypatch):
 
 def test_an_event_set_aside_at_the_source_is_named_as_the_cause():
     event = bridge("newsroom.article:43").events[2]
-    same = {name: getattr(event, name) for name in ("event_id", "article_id", "kind", "sequence", "operation", "title", "status", "occurred_at", "recorded_at")}
+    same = {
+        name: getattr(event, name)
+        for name in (
+            "event_id",
+            "article_id",
+            "kind",
+            "sequence",
+            "operation",
+            "title",
+            "status",
+            "occurred_at",
+            "recorded_at",
+        )
+    }
     OutboxEvent.objects.using("owner").create(
-        **same, actor_type="user", salt=b"", state_digest=b"", previous_hash=b"", hash=b"", slot=1, keyframe=False, set_aside="title: too long"
+        **same,
+        actor_type="user",
+        salt=b"",
+        state_digest=b"",
+        previous_hash=b"",
+        hash=b"",
+        slot=1,
+        keyframe=False,
+        set_aside="title: too long",
     )
     (gap,) = gaps("newsroom.article:43", [4, 2, 1], 1, 4)
     assert "title: too long" in gap.cause.text
@@ -168,7 +191,9 @@ def test_an_event_set_aside_at_the_source_is_named_as_the_cause():
 
 def event(sequence: int, action: str = "edited", actor: str = "a", after: timedelta = timedelta(minutes=1)):
     moment = START + sequence * after
-    return SimpleNamespace(sequence=sequence, action=action, actor_type="user", actor_id=actor, occurred_at=moment, changes=[])
+    return SimpleNamespace(
+        sequence=sequence, action=action, actor_type="user", actor_id=actor, occurred_at=moment, changes=[]
+    )
 
 
 def folded(*events) -> list[int]:

@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from audittrail.web import export
 from audittrail.search import index, queries
+from audittrail.web import export
 
 from .histories import BODY, KIM, UNKNOWN, History, bridge
 
@@ -42,8 +42,17 @@ def _hostile() -> History:
     actor = KIM | {"actor_name": HOSTILE, "actor_byline": HOSTILE, "actor_role": HOSTILE, "actor_desk": HOSTILE}
     story = History(HOSTILE_ARTICLE)
     labels = {"tags": {"1": HOSTILE}}
-    story.save(actor, headline=HOSTILE, slug=HOSTILE, status=HOSTILE, body=f"<p>one two</p>{HOSTILE}", tags=[], labels=labels)
-    story.save(actor, headline=f"{HOSTILE} again and again", body=f"<p>one three</p>{HOSTILE}{HOSTILE}", tags=["1", HOSTILE], labels=labels, minutes=30)
+    story.save(
+        actor, headline=HOSTILE, slug=HOSTILE, status=HOSTILE, body=f"<p>one two</p>{HOSTILE}", tags=[], labels=labels
+    )
+    story.save(
+        actor,
+        headline=f"{HOSTILE} again and again",
+        body=f"<p>one three</p>{HOSTILE}{HOSTILE}",
+        tags=["1", HOSTILE],
+        labels=labels,
+        minutes=30,
+    )
     story.save(actor, status="published", minutes=30)
     for event in story.events:
         event.context = dict.fromkeys(event.context, HOSTILE)
@@ -162,7 +171,11 @@ def test_a_version_that_cannot_be_rebuilt_says_why(reader):
 
 @pytest.mark.parametrize(
     ("start", "end", "found"),
-    [("2", "current", "infrastructure"), ("previous", "9", "alleged to have"), ("published", "current", "at first light")],
+    [
+        ("2", "current", "infrastructure"),
+        ("previous", "9", "alleged to have"),
+        ("published", "current", "at first light"),
+    ],
 )
 def test_any_two_versions_can_be_compared(reader, start, end, found):
     shown = reader.get(page("compare", ARTICLE, **{"from": start, "to": end})).content.decode()
@@ -264,8 +277,20 @@ def test_a_frame_holds_only_sanitised_html(reader):
 
 
 def test_hits_of_the_index_are_sanitised(reader, monkeypatch):
-    document = {"title": HOSTILE, "action": "edited", "actor": {"name": HOSTILE}, "occurred_at": "2026-11-23T12:00:00+00:00"}
-    found = queries.SearchPage([queries.Hit(HOSTILE_ARTICLE, 2, document, {"removed": [f"{HOSTILE}<mark>x</mark>"]})], None, 1, False, 0.0, (HOSTILE,))
+    document = {
+        "title": HOSTILE,
+        "action": "edited",
+        "actor": {"name": HOSTILE},
+        "occurred_at": "2026-11-23T12:00:00+00:00",
+    }
+    found = queries.SearchPage(
+        [queries.Hit(HOSTILE_ARTICLE, 2, document, {"removed": [f"{HOSTILE}<mark>x</mark>"]})],
+        None,
+        1,
+        False,
+        0.0,
+        (HOSTILE,),
+    )
     monkeypatch.setattr(queries, "search", lambda *args, **kwargs: found)
     monkeypatch.setattr(queries, "histogram", lambda *args, **kwargs: queries.Histogram("day", []))
     shown = reader.get(page("search", q="x")).content.decode()
@@ -288,7 +313,9 @@ def test_a_timeline_asks_the_database_a_bounded_number_of_times(reader):
 
 
 def test_a_page_deep_in_a_long_history_costs_what_the_first_does(reader):
-    assert queries_of(reader, page("timeline", "newsroom.article:500", before=100)) <= queries_of(reader, page("timeline", "newsroom.article:500"))
+    assert queries_of(reader, page("timeline", "newsroom.article:500", before=100)) <= queries_of(
+        reader, page("timeline", "newsroom.article:500")
+    )
 
 
 def test_the_list_of_articles_takes_one_query_of_events(reader):
@@ -302,7 +329,9 @@ def test_the_list_of_articles_takes_one_query_of_events(reader):
 
 
 def test_json_lines_hold_every_event_in_order(reader):
-    lines = [json.loads(line) for line in b"".join(reader.get(page("export_jsonl", "newsroom.article:500"))).splitlines()]
+    lines = [
+        json.loads(line) for line in b"".join(reader.get(page("export_jsonl", "newsroom.article:500"))).splitlines()
+    ]
     assert [line["sequence"] for line in lines] == list(range(1, 501))
     assert lines[0]["occurred_at"] == "2026-11-23T11:11:00.000000Z" and len(lines[0]["hash"]) == 64
 
@@ -310,7 +339,10 @@ def test_json_lines_hold_every_event_in_order(reader):
 def test_a_csv_has_a_row_for_each_event_that_passes(reader):
     answer = reader.get(page("export_csv", ARTICLE, actor="newsroom.author:9"))
     rows = list(csv.DictReader(b"".join(answer).decode().splitlines()))
-    assert [(row["sequence"], row["action"], row["actor"]) for row in rows] == [("4", "published", "Sam Okoro"), ("9", "edited", "Sam Okoro")]
+    assert [(row["sequence"], row["action"], row["actor"]) for row in rows] == [
+        ("4", "published", "Sam Okoro"),
+        ("9", "edited", "Sam Okoro"),
+    ]
 
 
 @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@x", "\t=1"])

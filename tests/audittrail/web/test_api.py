@@ -35,7 +35,9 @@ def api(stored) -> APIClient:
 
 def test_an_event_has_the_fields_of_the_contract(api):
     event = api.get(f"/api/articles/{ARTICLE}/events/").json()["results"][8]
-    assert set(event) == {field["name"] for field in contracts.schema(contracts.ENRICHED, contracts.latest(contracts.ENRICHED))["fields"]}
+    assert set(event) == {
+        field["name"] for field in contracts.schema(contracts.ENRICHED, contracts.latest(contracts.ENRICHED))["fields"]
+    }
     assert set(event["actor"]) == {"type", "id", "version", "snapshot"}
     assert event["occurred_at"].endswith(".000000Z") and len(bytes.fromhex(event["hash"])) == 32
 
@@ -56,11 +58,17 @@ def test_events_come_by_sequence_in_pages(api):
 
 def test_an_article_says_its_title_and_number_of_events(api):
     article = api.get(f"/api/articles/{ARTICLE}/").json()
-    assert (article["title"], article["status"], article["sequence"]) == ("Harbour bridge closed after inspectors find cracks", "published", 9)
+    assert (article["title"], article["status"], article["sequence"]) == (
+        "Harbour bridge closed after inspectors find cracks",
+        "published",
+        9,
+    )
 
 
 def test_articles_come_by_identity(api):
-    assert [each["article_id"] for each in api.get("/api/articles/").json()["results"]] == sorted([ARTICLE, "newsroom.article:43", "newsroom.article:7"])
+    assert [each["article_id"] for each in api.get("/api/articles/").json()["results"]] == sorted(
+        [ARTICLE, "newsroom.article:43", "newsroom.article:7"]
+    )
 
 
 def test_a_version_is_rebuilt(api, stored):
@@ -92,7 +100,14 @@ def test_what_does_not_exist_is_not_found(api, path):
 
 @pytest.mark.parametrize(
     "path",
-    ["articles/", f"articles/{ARTICLE}/", f"articles/{ARTICLE}/events/", f"articles/{ARTICLE}/versions/1/", f"events/{UNKNOWN}/", "search/"],
+    [
+        "articles/",
+        f"articles/{ARTICLE}/",
+        f"articles/{ARTICLE}/events/",
+        f"articles/{ARTICLE}/versions/1/",
+        f"events/{UNKNOWN}/",
+        "search/",
+    ],
 )
 @pytest.mark.parametrize("client", ["nobody", "somebody"])
 def test_reading_needs_the_permission(stored, path, client):
@@ -108,13 +123,30 @@ def test_nothing_can_be_written(api, method):
 
 
 def test_a_search_gives_hits_and_what_was_not_understood(api, monkeypatch):
-    found = queries.SearchPage([queries.Hit(ARTICLE, 9, {"title": "x"}, {"removed": ["<mark>alleged</mark>"]})], "next", 10_000, True, 0.0, ("left out",))
+    found = queries.SearchPage(
+        [queries.Hit(ARTICLE, 9, {"title": "x"}, {"removed": ["<mark>alleged</mark>"]})],
+        "next",
+        10_000,
+        True,
+        0.0,
+        ("left out",),
+    )
     asked = []
     monkeypatch.setattr(queries, "search", lambda text, after: asked.append((text, after)) or found)
     answer = api.get("/api/search/", {"q": "removed:alleged", "cursor": "c"}).json()
     assert asked == [("removed:alleged", "c")]
-    assert (answer["total"], answer["total_is_bound"], answer["next"], answer["messages"]) == (10_000, True, "next", ["left out"])
-    assert answer["results"][0] == {"article_id": ARTICLE, "sequence": 9, "document": {"title": "x"}, "highlights": {"removed": ["<mark>alleged</mark>"]}}
+    assert (answer["total"], answer["total_is_bound"], answer["next"], answer["messages"]) == (
+        10_000,
+        True,
+        "next",
+        ["left out"],
+    )
+    assert answer["results"][0] == {
+        "article_id": ARTICLE,
+        "sequence": 9,
+        "document": {"title": "x"},
+        "highlights": {"removed": ["<mark>alleged</mark>"]},
+    }
 
 
 def test_a_search_while_the_index_is_away_says_so(api, monkeypatch):
@@ -131,7 +163,10 @@ def test_a_cursor_of_another_search_is_refused(api):
     assert answer.status_code == 400 and "cursor" in json.dumps(answer.json())
 
 
-@pytest.mark.parametrize("query", ["size=abc", "size=0", "size=201", "size=-1", "size=٣", "cursor=garbage", "cursor=cD1hYmM%3D", "cursor=cD0lMDA%3D"])
+@pytest.mark.parametrize(
+    "query",
+    ["size=abc", "size=0", "size=201", "size=-1", "size=٣", "cursor=garbage", "cursor=cD1hYmM%3D", "cursor=cD0lMDA%3D"],
+)
 @pytest.mark.parametrize("path", ["articles/", f"articles/{ARTICLE}/events/"])
 def test_a_parameter_that_makes_no_sense_is_refused_by_name(api, path, query):
     answer = api.get(f"/api/{path}?{query}")

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audittrail.events import edit_script
-from audittrail.web import formatters
-from audittrail.models import AuditEvent
 from audittrail.events.html import looks_like_html, marked, plain, plain_document, safe_html
-from audittrail.timeline.excerpts import passages
 from audittrail.events.versions import State
+from audittrail.models import AuditEvent
+from audittrail.timeline.excerpts import passages
+from audittrail.web import formatters
 
 from .events import change, text_change
 from .histories import BODY, bridge
@@ -18,7 +18,17 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 
 
 def event(**values) -> AuditEvent:
-    return AuditEvent(**{"kind": "newsroom.article", "sequence": 4, "actor_type": "user", "changes": [], "labels": {}, "action": "edited"} | values)
+    return AuditEvent(
+        **{
+            "kind": "newsroom.article",
+            "sequence": 4,
+            "actor_type": "user",
+            "changes": [],
+            "labels": {},
+            "action": "edited",
+        }
+        | values
+    )
 
 
 def row(record: dict, before: State | None = None, **values) -> str:
@@ -70,7 +80,9 @@ def test_a_relation_in_another_order_says_so():
 
 
 def test_a_foreign_key_is_shown_by_its_name():
-    assert "<ins>Politics</ins>" in row(change("section", "scalar", before=None, after="3"), labels={"section": {"3": "Politics"}})
+    assert "<ins>Politics</ins>" in row(
+        change("section", "scalar", before=None, after="3"), labels={"section": {"3": "Politics"}}
+    )
 
 
 def test_what_a_masked_field_held_is_not_told():
@@ -85,9 +97,16 @@ def test_a_publication_tells_its_status_once():
     assert action.shown(published) == []
 
 
-@pytest.mark.parametrize("action", ["created", "edited", "status_changed", "published", "unpublished", "deleted", "saved", "from_the_future"])
+@pytest.mark.parametrize(
+    "action", ["created", "edited", "status_changed", "published", "unpublished", "deleted", "saved", "from_the_future"]
+)
 def test_every_action_reads_as_a_sentence(action):
-    hostile = event(action=action, title=HOSTILE, status=HOSTILE, changes=[change("status", "scalar", before=HOSTILE, after=HOSTILE + "!")])
+    hostile = event(
+        action=action,
+        title=HOSTILE,
+        status=HOSTILE,
+        changes=[change("status", "scalar", before=HOSTILE, after=HOSTILE + "!")],
+    )
     sentence = formatters.action_of(hostile).sentence(hostile)
     assert sentence and "<script" not in sentence and "<img" not in sentence
 
@@ -105,7 +124,9 @@ def test_every_action_reads_as_a_sentence(action):
 )
 def test_no_stored_value_becomes_markup(record):
     labels = {record["field"]: {"1": HOSTILE}}
-    formatter = formatters.change(event(changes=[record], labels=labels), record, State({"body": HOSTILE * 3}, {}, labels))
+    formatter = formatters.change(
+        event(changes=[record], labels=labels), record, State({"body": HOSTILE * 3}, {}, labels)
+    )
     shown = [formatter.inline(), *formatter.stacked(), *(side for pair in formatter.columns() for side in pair)]
     assert not any("<script" in html or "<img" in html or "<em" in html for html in shown)
 
@@ -120,15 +141,27 @@ def test_passages_never_fail_and_keep_every_removed_word(before, after):
 
 @pytest.mark.parametrize(
     "html",
-    [HOSTILE, "<a href='javascript:alert(1)'>x</a>", "<svg onload=alert(1)>", "<iframe src=//evil>", "<p style='x' onclick=y>z</p>", "<form><input>"],
+    [
+        HOSTILE,
+        "<a href='javascript:alert(1)'>x</a>",
+        "<svg onload=alert(1)>",
+        "<iframe src=//evil>",
+        "<p style='x' onclick=y>z</p>",
+        "<form><input>",
+    ],
 )
 def test_safe_html_has_nothing_that_acts(html):
     cleaned = safe_html(html)
-    assert not any(word in cleaned for word in ("script", "onerror", "onload", "onclick", "style", "<iframe", "<form", "<input", "<img", "<svg"))
+    assert not any(
+        word in cleaned
+        for word in ("script", "onerror", "onload", "onclick", "style", "<iframe", "<form", "<input", "<img", "<svg")
+    )
 
 
 def test_safe_html_keeps_an_articles_structure():
-    assert safe_html("<h2>A</h2><p>b <a href='https://x.example'>c</a></p>").startswith('<h2>A</h2><p>b <a href="https://x.example"')
+    assert safe_html("<h2>A</h2><p>b <a href='https://x.example'>c</a></p>").startswith(
+        '<h2>A</h2><p>b <a href="https://x.example"'
+    )
 
 
 def test_search_highlights_keep_their_marks_only():

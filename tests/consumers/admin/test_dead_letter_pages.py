@@ -58,7 +58,9 @@ def test_the_list_filters_by_stage(client, boss):
 
     page = client.get(reverse("admin:consumers_deadletter_changelist"), {"stage": "search"}).content.decode()
 
-    assert page.count("wrong_magic_byte</") < client.get(reverse("admin:consumers_deadletter_changelist")).content.decode().count("wrong_magic_byte</")
+    assert page.count("wrong_magic_byte</") < client.get(
+        reverse("admin:consumers_deadletter_changelist")
+    ).content.decode().count("wrong_magic_byte</")
 
 
 def test_replay_says_first_how_many_can_be_put_back(client, boss, monkeypatch):
@@ -89,7 +91,9 @@ def test_the_api_lists_letters_and_says_how_many_can_be_put_back(client, boss):
     found = letter(conf.raw_topic())
 
     listed = client.get("/api/dead-letters/?stage=enricher").json()["results"]
-    answer = client.post("/api/dead-letters/replay/", {"ids": [str(found.pk)], "dry_run": True}, content_type="application/json")
+    answer = client.post(
+        "/api/dead-letters/replay/", {"ids": [str(found.pk)], "dry_run": True}, content_type="application/json"
+    )
 
     assert [(each["id"], each["replayable"]) for each in listed] == [(str(found.pk), True)]
     assert answer.json() == {"replayable": 1}

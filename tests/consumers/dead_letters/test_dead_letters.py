@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audittrail import contracts
+from audittrail.archive.object_storage import archive_storage
 from audittrail.contracts.codec import UndecodableEvent
 from audittrail.models import AuditEvent
-from audittrail.archive.object_storage import archive_storage
 from consumers import conf
 from consumers.dead_letters import wire_format
-from consumers.models import DeadLetter
 from consumers.dead_letters.replay import REPLAYED_FROM, original, replay, replayable
+from consumers.models import DeadLetter
 from consumers.runtime.stage import Record, Rejection
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
@@ -55,9 +55,19 @@ RECORDS = st.builds(
 def test_a_dead_letter_says_all_of_its_message(record, detail):
     message = wire_format.Writer("enricher", Registered()).message(Rejection(record, "malformed", detail, "a:1", 3))
     letter = decode(message.value)
-    assert (letter["key"], letter["value"], letter["reason"], letter["detail"]) == (record.key, record.value, "malformed", detail)
+    assert (letter["key"], letter["value"], letter["reason"], letter["detail"]) == (
+        record.key,
+        record.value,
+        "malformed",
+        detail,
+    )
     assert (letter["origin"]["partition"], letter["origin"]["offset"]) == (record.partition, record.offset)
-    row = DeadLetter(**{name: letter[name] for name in ("key", "value", "headers")}, origin_topic="topic", origin_partition=1, id=uuid4())
+    row = DeadLetter(
+        **{name: letter[name] for name in ("key", "value", "headers")},
+        origin_topic="topic",
+        origin_partition=1,
+        id=uuid4(),
+    )
     again = original(row)
     assert (again.key, again.value) == (record.key, record.value)
     assert again.headers == record.headers | {REPLAYED_FROM: str(row.id).encode()}
@@ -111,8 +121,17 @@ def test_what_is_no_dead_letter_says_why(value, reason):
 
 def kept(**values) -> DeadLetter:
     """A dead letter of a raw message, in the database."""
-    values = {"stage": "enricher", "reason": "malformed", "detail": "", "value": b"x", "origin_offset": 0, "failed_at": datetime.now(UTC)} | values
-    return DeadLetter.objects.using("pipeline").create(id=uuid4(), origin_topic=conf.raw_topic(), origin_partition=3, **values)
+    values = {
+        "stage": "enricher",
+        "reason": "malformed",
+        "detail": "",
+        "value": b"x",
+        "origin_offset": 0,
+        "failed_at": datetime.now(UTC),
+    } | values
+    return DeadLetter.objects.using("pipeline").create(
+        id=uuid4(), origin_topic=conf.raw_topic(), origin_partition=3, **values
+    )
 
 
 def waiting(**wanted) -> list[UUID]:
@@ -139,7 +158,10 @@ def test_replay_fetches_a_large_value_and_skips_what_is_lost(own_trail):
     archive_storage.ensure_bucket()
     from consumers.messages import large_payloads
 
-    there, lost = kept(value=None, payload=large_payloads.store(b"large" * 1000)), kept(value=None, payload={"sha256": "00" * 32, "size": 5})
+    there, lost = (
+        kept(value=None, payload=large_payloads.store(b"large" * 1000)),
+        kept(value=None, payload={"sha256": "00" * 32, "size": 5}),
+    )
     result = replay(waiting())
     assert result.done == [there.id] and "not in bucket" in result.skipped[lost.id]
     assert [message.value() for message in committed(conf.raw_topic())] == [b"large" * 1000]

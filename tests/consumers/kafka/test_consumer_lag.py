@@ -7,8 +7,8 @@ from confluent_kafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.kafka import clients, consumer_lag
 from consumers import conf
+from consumers.kafka import clients, consumer_lag
 from consumers.runtime.stage import Partition
 from consumers.supervision.lag_rules import Limits, Sample, Verdict, judge
 from testkit.consumers.witness import until
@@ -19,7 +19,10 @@ LIMITS = Limits(10_000, timedelta(seconds=120))
 
 def samples(*lags: int | None, members: int | None = 1, every: int = 30) -> list[Sample]:
     """Samples with these lags, the last one now."""
-    return [Sample(NOW - timedelta(seconds=every * (len(lags) - 1 - place)), value, members) for place, value in enumerate(lags)]
+    return [
+        Sample(NOW - timedelta(seconds=every * (len(lags) - 1 - place)), value, members)
+        for place, value in enumerate(lags)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,16 @@ def test_verdicts(given_samples, verdict):
 
 @pytest.mark.parametrize(
     ("first", "end", "position", "expected"),
-    [(0, 10, 4, 6), (0, 10, 10, 0), (0, 10, None, 10), (6, 10, 4, 4), (6, 10, None, 4), (0, 5, 9, 0), (None, 10, 4, None), (0, None, 4, None)],
+    [
+        (0, 10, 4, 6),
+        (0, 10, 10, 0),
+        (0, 10, None, 10),
+        (6, 10, 4, 4),
+        (6, 10, None, 4),
+        (0, 5, 9, 0),
+        (None, 10, 4, None),
+        (0, None, 4, None),
+    ],
 )
 def test_the_lag_of_a_partition(first, end, position, expected):
     assert consumer_lag.behind(first, end, position) == expected
@@ -70,16 +82,23 @@ def _write(*values: bytes) -> None:
     producer.commit_transaction(15)
     # The marker that lets readers see a transaction is written after its commit is confirmed.
     place = Partition(conf.raw_topic(), 0)
-    until(lambda: consumer_lag.bounds(clients.admin(), [place.topic]).end[place] == len(values) + 1, what="the transaction's marker")
+    until(
+        lambda: consumer_lag.bounds(clients.admin(), [place.topic]).end[place] == len(values) + 1,
+        what="the transaction's marker",
+    )
 
 
 def _read_up_to(offset: int) -> None:
-    clients.offsets_only(conf.group("processor")).commit(offsets=[TopicPartition(conf.raw_topic(), 0, offset)], asynchronous=False)
+    clients.offsets_only(conf.group("processor")).commit(
+        offsets=[TopicPartition(conf.raw_topic(), 0, offset)], asynchronous=False
+    )
 
 
 def _lag_of_enricher() -> dict[Partition, int | None]:
     within = consumer_lag.bounds(clients.admin(), [conf.raw_topic()])
-    return consumer_lag.by_partition([conf.raw_topic()], within, consumer_lag.committed(conf.group("processor"), within.first))
+    return consumer_lag.by_partition(
+        [conf.raw_topic()], within, consumer_lag.committed(conf.group("processor"), within.first)
+    )
 
 
 def test_a_transactions_marker_is_no_lag(own_trail):

@@ -12,8 +12,8 @@ from fastavro.utils import generate_many
 
 from audittrail.contracts.compatibility import STRICTER, incompatibilities
 from consumers.kafka import schema_registry
-from tests.conftest import ROOT
 from testkit.consumers.schema_changes import CHANGES, SchemaChange
+from tests.conftest import ROOT
 
 RULE = ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE)
 
@@ -53,7 +53,9 @@ def test_our_decision_is_the_registrys_or_stricter_by_a_named_rule(change, decis
     assert change.stricter is None or change.stricter in rules
 
 
-@pytest.mark.parametrize("change", [change for change in CHANGES if change.readable and not change.stricter], ids=_by_name)
+@pytest.mark.parametrize(
+    "change", [change for change in CHANGES if change.readable and not change.stricter], ids=_by_name
+)
 def test_what_we_let_pass_is_read_by_the_codecs_library(change):
     writer, reader = parse_schema(change.old), parse_schema(change.new)
     for value in generate_many(writer, 5):

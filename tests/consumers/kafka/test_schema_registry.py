@@ -41,11 +41,17 @@ def test_check_fails_while_something_is_not_registered(own_subjects):
 def test_an_incompatible_version_is_refused_by_field_and_rule(own_subjects, monkeypatch):
     call_command("register_schemas")
     broken = json.loads(contracts.text(contracts.RAW, 1)) | {"x-contract-version": 2}
-    broken["fields"] = [field for field in broken["fields"] if field["name"] != "hash"] + [{"name": "checksum", "type": "bytes"}]
+    broken["fields"] = [field for field in broken["fields"] if field["name"] != "hash"] + [
+        {"name": "checksum", "type": "bytes"}
+    ]
     known = contracts.text
-    monkeypatch.setattr(contracts, "schema_type", lambda contract: "AVRO" if contract != contracts.DEAD_LETTERS else "JSON")
+    monkeypatch.setattr(
+        contracts, "schema_type", lambda contract: "AVRO" if contract != contracts.DEAD_LETTERS else "JSON"
+    )
     monkeypatch.setattr(contracts, "versions", lambda contract: [1, 2] if contract == contracts.RAW else [1])
-    monkeypatch.setattr(contracts, "text", lambda contract, version: json.dumps(broken) if version == 2 else known(contract, version))
+    monkeypatch.setattr(
+        contracts, "text", lambda contract, version: json.dumps(broken) if version == 2 else known(contract, version)
+    )
     with pytest.raises(CommandError) as refused:
         call_command("register_schemas", "--check")
     assert "checksum: reader_field_missing_default_value" in str(refused.value)

@@ -7,8 +7,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from django.core.management import CommandError, call_command
 
-from consumers.kafka import clients, topics
 from consumers import conf
+from consumers.kafka import clients, topics
 from testkit.consumers.witness import until
 
 
@@ -26,7 +26,10 @@ def wanted() -> list[topics.Topic]:
 
 
 def found() -> list[tuple[str, str, str]]:
-    return [(difference.topic.name, difference.setting, difference.remedy) for difference in topics.differences(clients.admin(), wanted())]
+    return [
+        (difference.topic.name, difference.setting, difference.remedy)
+        for difference in topics.differences(clients.admin(), wanted())
+    ]
 
 
 def differs(*expected: tuple) -> None:
@@ -58,7 +61,11 @@ def test_missing_topics_are_made_as_wanted(own_names):
 def test_a_changed_setting_is_repaired(own_names):
     settle()
     entry = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
-    for future in clients.admin().incremental_alter_configs([ConfigResource(ResourceType.TOPIC, conf.raw_topic(), incremental_configs=[entry])]).values():
+    for future in (
+        clients.admin()
+        .incremental_alter_configs([ConfigResource(ResourceType.TOPIC, conf.raw_topic(), incremental_configs=[entry])])
+        .values()
+    ):
         future.result()
     differs((conf.raw_topic(), "retention.ms", topics.ALTER))
 
@@ -93,7 +100,9 @@ def test_a_topic_that_only_seemed_to_be_missing_is_compared_all_the_same(own_nam
 
     left = topics.repair(clients.admin(), seemed)
 
-    assert [(difference.topic.name, difference.setting, difference.remedy) for difference in left] == [(conf.raw_topic(), "partitions", topics.NONE)]
+    assert [(difference.topic.name, difference.setting, difference.remedy) for difference in left] == [
+        (conf.raw_topic(), "partitions", topics.NONE)
+    ]
 
 
 def test_check_changes_nothing(own_names):

@@ -14,10 +14,10 @@ from audittrail.archive import format
 from consumers import conf
 from consumers.kafka import schema_registry
 from consumers.stages import enricher
-from tests.conftest import ROOT
 from testkit.consumers.contract_files import forget
 from testkit.consumers.running import put_events, raw, running
 from testkit.consumers.witness import committed, until
+from tests.conftest import ROOT
 
 GUIDE = (ROOT / "docs" / "evolving-contracts.md").read_text()
 
@@ -25,9 +25,13 @@ GUIDE = (ROOT / "docs" / "evolving-contracts.md").read_text()
 def _follow(folder) -> str:
     """Steps 1 to 3 as the guide says them; the name of the new field."""
     old, new = re.search(r"`(content[\w.-]+\.avsc)`, to the next number, `(content[\w.-]+\.avsc)`", GUIDE).groups()
-    assert old == f"{contracts.ENRICHED}.v{contracts.latest(contracts.ENRICHED)}.avsc", "the guide begins with the newest version"
+    assert old == f"{contracts.ENRICHED}.v{contracts.latest(contracts.ENRICHED)}.avsc", (
+        "the guide begins with the newest version"
+    )
     shutil.copy(folder / old, folder / new)
-    schema = json.loads((folder / new).read_text()) | json.loads("{" + re.search(r'"x-contract-version": \d+', GUIDE)[0] + "}")
+    schema = json.loads((folder / new).read_text()) | json.loads(
+        "{" + re.search(r'"x-contract-version": \d+', GUIDE)[0] + "}"
+    )
     field = json.loads(re.search(r"```json\n(.*?)```", GUIDE, re.S)[1])
     schema["fields"].append(field)
     (folder / new).write_text(json.dumps(schema))
@@ -48,7 +52,14 @@ def test_an_optional_field_takes_one_file_and_a_registration(own_trail, contract
     with running(enricher.Enricher()):
         (message,) = until(lambda: committed(conf.enriched_topic()), what="the enriched event")
 
-    deserialise = AvroDeserializer(schema_registry.client(), conf={"subject.name.strategy": topic_subject_name_strategy})
+    deserialise = AvroDeserializer(
+        schema_registry.client(), conf={"subject.name.strategy": topic_subject_name_strategy}
+    )
     outside = deserialise(message.value(), SerializationContext(message.topic(), MessageField.VALUE))
     assert (outside[name], outside["schema_version"]) == (4, contracts.latest(contracts.ENRICHED))
-    assert (name, "int32") in [(column, str(type)) for column, type in format.columns_of(contracts.schema(contracts.ENRICHED, contracts.latest(contracts.ENRICHED)))]
+    assert (name, "int32") in [
+        (column, str(type))
+        for column, type in format.columns_of(
+            contracts.schema(contracts.ENRICHED, contracts.latest(contracts.ENRICHED))
+        )
+    ]

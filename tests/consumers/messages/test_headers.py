@@ -91,7 +91,9 @@ def test_a_word_taken_out_of_a_large_article_is_less_than_a_kilobyte_on_the_wire
     with relaying():
         until(lambda: not pending(), what="a drained outbox")
 
-    edited = next(message for message in committed(conf.raw_topic()) if dict(message.headers())["ce_type"] == b"audittrail.update")
+    edited = next(
+        message for message in committed(conf.raw_topic()) if dict(message.headers())["ce_type"] == b"audittrail.update"
+    )
     headers = sum(len(name) + len(value) for name, value in edited.headers())
     assert len(edited.key()) + len(edited.value()) + headers <= 1024
 
@@ -103,7 +105,10 @@ def test_each_stage_adds_a_span_to_the_trace_of_the_request(own_trail, spans):
     found = {span.name: span for span in spans.get_finished_spans()}
     chain = [found[name] for name in ("relay publish", "enricher process", "database process")]
     assert {f"{span.context.trace_id:032x}" for span in chain} == {TRACE}
-    assert [f"{span.parent.span_id:016x}" for span in chain] == [SPAN, *(f"{span.context.span_id:016x}" for span in chain[:-1])]
+    assert [f"{span.parent.span_id:016x}" for span in chain] == [
+        SPAN,
+        *(f"{span.context.span_id:016x}" for span in chain[:-1]),
+    ]
     assert chain[2].attributes["messaging.destination.name"] == conf.enriched_topic()
 
 

@@ -1,4 +1,6 @@
-"""Large events: every reader resolves the reference; one that leads nowhere, or elsewhere, is a dead letter with a name."""
+"""Large events: every reader resolves the reference; one that leads nowhere, or elsewhere, is a dead letter with a
+name.
+"""
 
 import uuid
 
@@ -6,14 +8,13 @@ import pytest
 from django.core.management import call_command
 
 from audittrail import contracts
-from audittrail.search import index
-from audittrail.archive import large_payloads
-from audittrail.archive import objects, reader, seal
+from audittrail.archive import large_payloads, objects, reader, seal
 from audittrail.models import AuditEvent
+from audittrail.search import index
 from consumers import conf
 from consumers.kafka import schema_registry
-from consumers.messages import large_payloads as stage_payloads
 from consumers.management.commands import seal_archive
+from consumers.messages import large_payloads as stage_payloads
 from consumers.runtime.stage import Partition, Record
 from consumers.stages import make
 from testkit.audittrail.events import enriched_event, text_change
@@ -37,7 +38,10 @@ def sink(request, own_trail, own_bucket):
 
 def large() -> tuple[dict, dict]:
     """A raw event too large for a message, and the enriched one that refers to it."""
-    raw = {name: value for name, value in enriched_event(event_id=uuid.uuid4(), changes=[text_change("body", (0, "", TEXT))]).items()}
+    raw = {
+        name: value
+        for name, value in enriched_event(event_id=uuid.uuid4(), changes=[text_change("body", (0, "", TEXT))]).items()
+    }
     for name in ("action", "actor_profile", "words_added", "words_removed"):
         raw.pop(name)
     stored = large_payloads.put(schema_registry.codec(contracts.RAW).encode(raw))
@@ -45,7 +49,15 @@ def large() -> tuple[dict, dict]:
 
 
 def record(event: dict) -> Record:
-    return Record(conf.enriched_topic(), 0, 0, 1_795_000_000_000, None, {}, schema_registry.codec(contracts.ENRICHED).encode(event))
+    return Record(
+        conf.enriched_topic(),
+        0,
+        0,
+        1_795_000_000_000,
+        None,
+        {},
+        schema_registry.codec(contracts.ENRICHED).encode(event),
+    )
 
 
 def test_every_sink_stores_the_whole(sink):
@@ -53,7 +65,9 @@ def test_every_sink_stores_the_whole(sink):
     assert sink.process([record(event)]).rejections == []
     stored = {
         "database": lambda: AuditEvent.objects.get().changes[0]["edits"][0]["inserted"],
-        "search": lambda: index.stored([(event["article_id"], event["sequence"])], ["inserted"]).popitem()[1]["inserted"],
+        "search": lambda: index.stored([(event["article_id"], event["sequence"])], ["inserted"]).popitem()[1][
+            "inserted"
+        ],
         "archive": lambda: next(reader.events())["changes"][0]["edits"][0]["inserted"],
     }[sink.name]()
     assert TEXT.strip() in (stored if isinstance(stored, str) else " ".join(stored))
@@ -63,7 +77,11 @@ def test_a_payload_that_is_not_there_is_a_named_dead_letter(sink):
     raw, event = large()
     event["payload"] = {"sha256": bytes(32), "size": 7}
     (rejection,) = sink.process([record(event)]).rejections
-    assert (rejection.reason, rejection.article_id, rejection.sequence) == ("payload_missing", event["article_id"], event["sequence"])
+    assert (rejection.reason, rejection.article_id, rejection.sequence) == (
+        "payload_missing",
+        event["article_id"],
+        event["sequence"],
+    )
 
 
 def test_a_payload_that_was_altered_is_a_named_dead_letter(sink):
@@ -77,8 +95,14 @@ def test_the_enricher_names_them_too(own_trail, own_bucket):
     enricher = make("enricher")
     enricher.open()
     raw, event = large()
-    broken = raw | large_payloads.LEFT_OUT | {"payload": {"sha256": bytes(32), "size": 7}, "actor": raw["actor"] | {"version": None}}
-    (rejection,) = enricher.process([Record(conf.raw_topic(), 0, 0, 0, None, {}, schema_registry.codec(contracts.RAW).encode(broken))]).rejections
+    broken = (
+        raw
+        | large_payloads.LEFT_OUT
+        | {"payload": {"sha256": bytes(32), "size": 7}, "actor": raw["actor"] | {"version": None}}
+    )
+    (rejection,) = enricher.process(
+        [Record(conf.raw_topic(), 0, 0, 0, None, {}, schema_registry.codec(contracts.RAW).encode(broken))]
+    ).rejections
     assert rejection.reason == "payload_missing"
     enricher.close()
 

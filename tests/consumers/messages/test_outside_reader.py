@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 
-from audittrail.models import OutboxEvent
 from audittrail.archive.object_storage import archive_storage
+from audittrail.models import OutboxEvent
 from consumers import conf
 from consumers.stages.enricher import Enricher
 from newsroom.models import Article
-from tests.conftest import ROOT
 from testkit.consumers.relaying import relaying
 from testkit.consumers.running import running
 from testkit.consumers.witness import captured, faults, pending, some_articles, until
+from tests.conftest import ROOT
 
 SECONDS = 60
 EXAMPLE = ROOT / "examples" / "read_enriched.py"
@@ -23,8 +23,20 @@ EXAMPLE = ROOT / "examples" / "read_enriched.py"
 
 def _read(folder, *more: str) -> list[dict]:
     """What the example prints, run where none of the project's modules can be found."""
-    known = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO", "AUDIT", "PYTHONPATH", "STACK", "DATABASE"))}
-    arguments = ["--brokers", conf.kafka_bootstrap_servers(), "--registry", conf.schema_registry_url(), "--topic", conf.enriched_topic(), *more]
+    known = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DJANGO", "AUDIT", "PYTHONPATH", "STACK", "DATABASE"))
+    }
+    arguments = [
+        "--brokers",
+        conf.kafka_bootstrap_servers(),
+        "--registry",
+        conf.schema_registry_url(),
+        "--topic",
+        conf.enriched_topic(),
+        *more,
+    ]
     command = [sys.executable, "-I", "-X", "faulthandler", EXAMPLE, *arguments]
     reader = subprocess.Popen(command, cwd=folder, env=known, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -51,7 +63,9 @@ def test_every_event_is_read_with_the_registrys_address_alone(own_trail, tmp_pat
     assert len(events) == len(captured())
     assert {(event["article_id"], event["sequence"]) for event in events} == captured()
     hashes = dict(OutboxEvent.objects.values_list("event_id", "hash"))
-    assert {event["event_id"]: event["hash"] for event in events} == {str(identity): bytes(known).hex() for identity, known in hashes.items()}
+    assert {event["event_id"]: event["hash"] for event in events} == {
+        str(identity): bytes(known).hex() for identity, known in hashes.items()
+    }
     assert {event["action"] for event in events} == {"created", "edited", "deleted"}
     in_order = [(event["article_id"], event["sequence"]) for event in _read(tmp_path, "--in-order", "5")]
     assert sorted(in_order) == sorted(captured())

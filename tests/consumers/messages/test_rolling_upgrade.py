@@ -19,10 +19,10 @@ from consumers import conf
 from consumers.kafka import schema_registry
 from consumers.models import Member, StageControl
 from newsroom.models import Article
-from tests.conftest import ROOT
 from testkit.consumers.newer import FIELD
 from testkit.consumers.running import process
 from testkit.consumers.witness import captured, committed, pending, some_articles, until
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -48,7 +48,9 @@ def partitions() -> int:
 
 @pytest.fixture
 def two_releases(own_trail, contract_files, own_bucket):
-    """Old processes in slot 1 and new ones in slot 2, of every stage; the newer contracts are registered, as the guide says."""
+    """Old processes in slot 1 and new ones in slot 2, of every stage; the newer contracts are registered, as the guide
+    says.
+    """
     old = contracts.latest(contracts.RAW)
     for contract in (contracts.RAW, contracts.ENRICHED):
         contract_files.add(contract, FIELD)
@@ -58,7 +60,11 @@ def two_releases(own_trail, contract_files, own_bucket):
         for name in STAGES:
             processes.enter_context(process(name, 1))
             processes.enter_context(newer_process(contract_files.folder, name, 2))
-        until(lambda: Member.objects.filter(state="running").exclude(partitions=[]).count() == 2 * len(STAGES), seconds=120, what="two processes of every stage")
+        until(
+            lambda: Member.objects.filter(state="running").exclude(partitions=[]).count() == 2 * len(STAGES),
+            seconds=120,
+            what="two processes of every stage",
+        )
         yield old, old + 1
 
 
@@ -67,9 +73,14 @@ def _version_of(value: bytes) -> int:
 
 
 def _written() -> Counter:
-    """How often an event went on in a version after it came in another: old to old, old to new, new to old, new to new."""
+    """How often an event went on in a version after it came in another: old to old, old to new, new to old, new to
+    new.
+    """
     raw = {dict(message.headers())["ce_id"]: _version_of(message.value()) for message in committed(conf.raw_topic())}
-    return Counter((raw[dict(message.headers())["ce_id"]], _version_of(message.value())) for message in committed(conf.enriched_topic()))
+    return Counter(
+        (raw[dict(message.headers())["ce_id"]], _version_of(message.value()))
+        for message in committed(conf.enriched_topic())
+    )
 
 
 def _archived() -> set[tuple[str, int]]:

@@ -10,15 +10,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from audittrail.models import AuditEvent, OutboxEvent
 from audittrail.archive.object_storage import archive_storage
-from consumers.supervision import control
+from audittrail.models import AuditEvent, OutboxEvent
+from consumers.models import DeadLetter
 from consumers.operations import outbox_retention
 from consumers.operations.caught_up import InDatabase, goal
-from consumers.models import DeadLetter
+from consumers.supervision import control
 from newsroom.models import Article
-from tests.conftest import ROOT
 from testkit.consumers.witness import some_articles, until
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -28,7 +28,9 @@ def pipeline(own_trail):
     """All stages under a supervisor."""
     archive_storage.ensure_bucket()
     control.ensure_controls()
-    process = subprocess.Popen([sys.executable, "-W", "ignore", "manage.py", "run_consumers"], cwd=ROOT, env=os.environ.copy())
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "manage.py", "run_consumers"], cwd=ROOT, env=os.environ.copy()
+    )
     yield own_trail
     process.terminate()
     assert process.wait(40) == 0

@@ -22,7 +22,9 @@ def test_a_required_field_is_refused_by_field_and_rule(own_trail, contract_files
     contract_files.add(contracts.RAW, REQUIRED)
 
     for arguments in (["--check"], []):
-        with pytest.raises(CommandError, match=f"v{NEXT} cannot read what v1 wrote: legal_review: reader_field_missing_default_value"):
+        with pytest.raises(
+            CommandError, match=f"v{NEXT} cannot read what v1 wrote: legal_review: reader_field_missing_default_value"
+        ):
             call_command("register_schemas", *arguments)
     assert "registered, id" not in capsys.readouterr().out
 
@@ -31,7 +33,9 @@ def test_the_registry_refuses_it_too(own_trail, contract_files):
     contract_files.add(contracts.RAW, REQUIRED)
 
     with pytest.raises(SchemaRegistryError) as refusal:
-        schema_registry.client().register_schema(conf.subject(conf.raw_topic()), schema_registry.schema_of(contracts.RAW, NEXT))
+        schema_registry.client().register_schema(
+            conf.subject(conf.raw_topic()), schema_registry.schema_of(contracts.RAW, NEXT)
+        )
     assert refusal.value.http_status_code == 409
 
 

@@ -15,9 +15,9 @@ from audittrail.integrity.verify import verify
 from audittrail.models import AuditEvent, OutboxEvent
 from audittrail.timeline.gaps import gaps
 from consumers import conf
-from consumers.operations import quarantine
-from consumers.models import ControlAction
 from consumers.kafka.schema_registry import schemas
+from consumers.models import ControlAction
+from consumers.operations import quarantine
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from newsroom.models import Article
@@ -83,7 +83,10 @@ def test_it_waits_visibly_while_the_article_goes_on_and_comes_late_into_its_plac
     report = verify(incremental=True)
     assert (report.findings, report.amended) == ([], 1)
     action = ControlAction.objects.get()
-    assert (action.user.username, action.action) == ("platform", "release") and "#2 released; occurred_at amended" in action.detail
+    assert (action.user.username, action.action) == (
+        "platform",
+        "release",
+    ) and "#2 released; occurred_at amended" in action.detail
 
 
 def test_when_the_cause_is_repaired_it_is_released_as_it_was_captured(article, admin_client, monkeypatch):
@@ -103,16 +106,23 @@ def test_when_the_cause_is_repaired_it_is_released_as_it_was_captured(article, a
 
 def test_a_row_that_cannot_be_read_is_set_aside_and_stops_nothing(article):
     owner = settings.DATABASES["owner"]
-    with psycopg.connect(host=owner["HOST"], port=owner["PORT"], user=owner["USER"], password=owner["PASSWORD"], dbname=owner["NAME"]) as connection:
+    with psycopg.connect(
+        host=owner["HOST"], port=owner["PORT"], user=owner["USER"], password=owner["PASSWORD"], dbname=owner["NAME"]
+    ) as connection:
         connection.execute("UPDATE audittrail_outboxevent SET changes = '[7]' WHERE sequence = 3")
     with relaying():
         until(lambda: not pending(), what="a drained outbox")
 
-    assert {event.sequence: event.set_aside[:21] for event in quarantine.waiting()} == {2: "occurred_at: 1066-10-", 3: "event: cannot be read"}
+    assert {event.sequence: event.set_aside[:21] for event in quarantine.waiting()} == {
+        2: "occurred_at: 1066-10-",
+        3: "event: cannot be read",
+    }
     assert quarantine.proposals(quarantine.waiting().get(sequence=3)) == []
 
 
-@pytest.mark.parametrize("written", ["nonsense", "{}", '[{"field": "title"}]', '[{"field": "hash", "value": "", "reason": "x"}]'])
+@pytest.mark.parametrize(
+    "written", ["nonsense", "{}", '[{"field": "title"}]', '[{"field": "hash", "value": "", "reason": "x"}]']
+)
 def test_amendments_that_make_no_sense_are_refused_on_the_page(article, admin_client, written):
     with relaying():
         until(lambda: not pending(), what="a drained outbox")

@@ -1,4 +1,6 @@
-"""Rebuilding the search index: complete, without a gap, whatever is written meanwhile, and undone when something is wrong."""
+"""Rebuilding the search index: complete, without a gap, whatever is written meanwhile, and undone when something is
+wrong.
+"""
 
 import threading
 import uuid
@@ -10,10 +12,10 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
 from audittrail import conf
-from audittrail.search import documents, index, reindex, queries
 from audittrail.archive import objects, writer
-from audittrail.search.index import SearchUnavailable
 from audittrail.archive.object_storage import archive_storage
+from audittrail.search import documents, index, queries, reindex
+from audittrail.search.index import SearchUnavailable
 from consumers.stages import database_rows
 from testkit.audittrail import indexes
 from testkit.audittrail.events import change
@@ -66,7 +68,9 @@ def test_a_dry_run_changes_nothing(own_index, capsys):
 
 
 def test_a_document_from_the_database_is_that_of_the_sink(own_index):
-    moved = event(1, 2, changes=[change("section", "scalar", before="3", after="4")], labels={"section": {"4": "Sport"}})
+    moved = event(
+        1, 2, changes=[change("section", "scalar", before="3", after="4")], labels={"section": {"4": "Sport"}}
+    )
     events = [event(1, 1), moved, event(1, 3)]
     keep(events)
     reindex.rebuild(events)

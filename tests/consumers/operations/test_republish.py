@@ -6,10 +6,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audittrail.models import OutboxEvent
+from consumers import conf, database
 from consumers.kafka import clients
-from consumers import conf
 from consumers.models import RelayLane
-from consumers import database
 from consumers.relay import lane as lane_module
 from consumers.relay.lane import LaneWorker
 from consumers.relay.lanes import ensure_lanes
@@ -24,7 +23,9 @@ def _publish() -> None:
     for worker in workers:
         worker.start()
     try:
-        until(lambda: not pending() or any(worker.report.state == "halted" for worker in workers), what="a drained outbox")
+        until(
+            lambda: not pending() or any(worker.report.state == "halted" for worker in workers), what="a drained outbox"
+        )
     finally:
         for worker in workers:
             worker.stop()

@@ -84,12 +84,16 @@ def test_a_reader_shows_events_in_order_whatever_the_arrival(arrival):
 def test_a_reader_waits_a_bounded_time_and_then_shows_the_gap():
     now = [0.0]
     reader = InOrder(wait_seconds=5, clock=lambda: now[0])
-    assert [each["sequence"] for number in (1, 4, 5) for each in reader.add({"article_id": "a", "sequence": number})] == [1]
+    assert [
+        each["sequence"] for number in (1, 4, 5) for each in reader.add({"article_id": "a", "sequence": number})
+    ] == [1]
     now[0] = 4.9
     assert reader.overdue() == []
     now[0] = 5.0
     assert [each.get("sequence") or each["missing"] for each in reader.overdue()] == [[2, 3], 4, 5]
-    assert [each["sequence"] for each in reader.add({"article_id": "a", "sequence": 3})] == [3], "late, and shown all the same"
+    assert [each["sequence"] for each in reader.add({"article_id": "a", "sequence": 3})] == [3], (
+        "late, and shown all the same"
+    )
     assert [each["sequence"] for each in reader.add({"article_id": "a", "sequence": 6})] == [6]
     assert reader.add({"article_id": "a", "sequence": 8}) == []
     assert [each.get("sequence") or each["missing"] for each in reader.overdue(at_once=True)] == [[7, 7], 8]
@@ -108,7 +112,11 @@ def test_the_strategy_can_be_switched_without_losing_order_for_readers(own_trail
 
     found = published()
     assert faults(found, captured()) | {"disordered": 0} == {"lost": 0, "doubled": 0, "disordered": 0}
-    assert len({message.partition() for message in committed(conf.raw_topic())}) == conf.partitions() // conf.relay_lanes(), "all partitions of its lane"
+    assert (
+        len({message.partition() for message in committed(conf.raw_topic())}) == conf.partitions() // conf.relay_lanes()
+    ), "all partitions of its lane"
     reader = InOrder(wait_seconds=5, clock=lambda: 0)
-    shown = [each["sequence"] for name, number in found for each in reader.add({"article_id": name, "sequence": number})]
+    shown = [
+        each["sequence"] for name, number in found for each in reader.add({"article_id": name, "sequence": number})
+    ]
     assert shown == list(range(1, len(captured()) + 1))

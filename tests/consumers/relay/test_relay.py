@@ -14,11 +14,10 @@ from audittrail import contracts
 from audittrail.archive import large_payloads
 from audittrail.contracts.codec import Codec
 from audittrail.models import Head, OutboxEvent
+from consumers import conf, database
 from consumers.kafka import clients
-from consumers import conf
-from consumers.models import RelayLane
 from consumers.kafka.schema_registry import schemas
-from consumers import database
+from consumers.models import RelayLane
 from consumers.relay.keys import STRATEGIES, lane_partitions, partition_of
 from consumers.relay.lane import LaneReport, LaneWorker
 from consumers.relay.lanes import ensure_lanes
@@ -94,7 +93,11 @@ def test_every_lane_belongs_to_one_process(processes, lanes):
 
 
 def test_a_process_is_in_the_worst_state_of_its_lanes_and_says_which():
-    reports = {0: LaneReport("running"), 1: LaneReport("waiting", "Kafka is away"), 2: LaneReport("waiting", "Kafka is away")}
+    reports = {
+        0: LaneReport("running"),
+        1: LaneReport("waiting", "Kafka is away"),
+        2: LaneReport("waiting", "Kafka is away"),
+    }
 
     assert summary(reports) == LaneReport("waiting", "lane 1, 2: Kafka is away")
 
@@ -138,7 +141,13 @@ def _decode(message) -> dict:
 
 def _as_owner(statement: str, *parameters) -> None:
     owner = settings.DATABASES["owner"]
-    place = {"host": owner["HOST"], "port": owner["PORT"], "user": owner["USER"], "password": owner["PASSWORD"], "dbname": owner["NAME"]}
+    place = {
+        "host": owner["HOST"],
+        "port": owner["PORT"],
+        "user": owner["USER"],
+        "password": owner["PASSWORD"],
+        "dbname": owner["NAME"],
+    }
     with psycopg.connect(**place) as connection:
         connection.execute(statement, parameters)
 
@@ -154,7 +163,11 @@ def test_one_save_with_headline_and_tags_is_one_message(relay):
 
     events = sorted((_decode(message) for message in committed(conf.raw_topic())), key=lambda event: event["sequence"])
     assert [event["sequence"] for event in events] == [1, 2]
-    assert {change["field"]: change["kind"] for change in events[1]["changes"]} == {"headline": "scalar", "body": "text", "tags": "relation"}
+    assert {change["field"]: change["kind"] for change in events[1]["changes"]} == {
+        "headline": "scalar",
+        "body": "text",
+        "tags": "relation",
+    }
 
 
 def test_what_is_saved_soon_after_a_batch_shares_the_next(relay, monkeypatch):
@@ -202,7 +215,9 @@ def test_a_large_event_goes_by_reference(relay):
     large = next(event for event in map(_decode, messages) if event["sequence"] == 2)
     assert max(len(message.value()) for message in messages) < 2000
     assert large["changes"] == []
-    whole = large_payloads.resolve(large, lambda data: Codec(contracts.RAW, contracts.latest(contracts.RAW), 0).decode(data, schemas().by_id))
+    whole = large_payloads.resolve(
+        large, lambda data: Codec(contracts.RAW, contracts.latest(contracts.RAW), 0).decode(data, schemas().by_id)
+    )
     assert whole["changes"][0]["field"] == "body"
 
 
@@ -338,7 +353,13 @@ def test_a_lane_reconnects_when_postgresql_has_dropped_it(relay):
 
 def _drop_sessions_of_pipeline() -> None:
     pipeline = settings.DATABASES["pipeline"]
-    place = {"host": pipeline["HOST"], "port": pipeline["PORT"], "user": pipeline["USER"], "password": pipeline["PASSWORD"], "dbname": pipeline["NAME"]}
+    place = {
+        "host": pipeline["HOST"],
+        "port": pipeline["PORT"],
+        "user": pipeline["USER"],
+        "password": pipeline["PASSWORD"],
+        "dbname": pipeline["NAME"],
+    }
     with psycopg.connect(**place) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -11,16 +11,15 @@ from collections.abc import Callable
 import pytest
 
 from audittrail.models import OutboxEvent
+from consumers import conf, database
 from consumers.kafka import clients
-from consumers import conf
-from consumers import database
 from consumers.relay import lane as lane_module
 from consumers.relay.lanes import ensure_lanes
-from consumers.relay.recovery import Recovery
 from consumers.relay.publisher import Publisher
+from consumers.relay.recovery import Recovery
 from consumers.relay.store import LaneStore
-from tests.conftest import ROOT
 from testkit.consumers.witness import captured, faults, pending, published, some_articles, until, writers
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -84,7 +83,9 @@ def crashes(monkeypatch):
 
 
 def _relay_through(crashes: Crashes, enough: Callable[[], bool]) -> None:
-    """Two lanes at work while articles change, until there were enough crashes; then without until the outbox is drained."""
+    """Two lanes at work while articles change, until there were enough crashes; then without until the outbox is
+    drained.
+    """
     with database.connect() as connection:
         ensure_lanes(connection, conf.relay_lanes(), lambda lane: None)
     numbers = clients.offsets_only(conf.relay_group())
@@ -128,14 +129,18 @@ def test_killing_the_process_again_and_again_changes_nothing(own_trail):
     process = None
     with writers(some_articles(40)):
         for _ in range(6):
-            process = subprocess.Popen([sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"], cwd=ROOT, env=os.environ.copy())
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"], cwd=ROOT, env=os.environ.copy()
+            )
             before = _marked()
             until(lambda: _marked() > before or process.poll() is not None, what="a relay at work")
             assert process.poll() is None, "the relay ended by itself"
             time.sleep(chance.random())
             process.send_signal(signal.SIGKILL)
             process.wait()
-    process = subprocess.Popen([sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"], cwd=ROOT, env=os.environ.copy())
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"], cwd=ROOT, env=os.environ.copy()
+    )
     try:
         until(lambda: not pending(), what="a drained outbox")
     finally:

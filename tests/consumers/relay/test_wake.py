@@ -7,8 +7,8 @@ import time
 import pytest
 
 from audittrail.capture.context import captured
-from consumers.relay import wake
 from consumers import database
+from consumers.relay import wake
 from consumers.relay.store import LaneStore
 from consumers.tasks import wake_relay
 from testkit.consumers.witness import until

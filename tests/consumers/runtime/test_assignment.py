@@ -9,13 +9,13 @@ import pytest
 
 from audittrail import contracts
 from consumers import conf
-from consumers.runtime import metrics
 from consumers.kafka import schema_registry
 from consumers.models import Member
+from consumers.runtime import metrics
 from consumers.stages.enricher import Enricher
-from tests.consumers import PARTITIONS
 from testkit.consumers.running import positions, process, put_events, raw, running
 from testkit.consumers.witness import committed, until
+from tests.consumers import PARTITIONS
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -42,9 +42,15 @@ def feeding() -> Iterator[list[dict]]:
 
 
 def all_done(events: list[dict]) -> None:
-    until(lambda: sum(positions(conf.group("processor"), conf.raw_topic()).values()) == len(events), what="all events through")
+    until(
+        lambda: sum(positions(conf.group("processor"), conf.raw_topic()).values()) == len(events),
+        what="all events through",
+    )
     codec = schema_registry.codec(contracts.ENRICHED)
-    found = [codec.decode(message.value(), schema_registry.schemas().by_id)["event_id"] for message in committed(conf.enriched_topic())]
+    found = [
+        codec.decode(message.value(), schema_registry.schemas().by_id)["event_id"]
+        for message in committed(conf.enriched_topic())
+    ]
     assert sorted(found) == sorted(event["event_id"] for event in events)
 
 
@@ -56,20 +62,22 @@ def rebalanced() -> float:
 def holding(slot: int, partitions: int, since: int = 0) -> Member:
     """The member, once it holds so many partitions, in another process than `since`."""
     rows = Member.objects.filter(stage="enricher", slot=slot).exclude(pid=since)
-    return until(lambda: next((row for row in rows.all() if len(row.partitions) == partitions), None), what=f"{partitions} partitions in slot {slot}")
+    return until(
+        lambda: next((row for row in rows.all() if len(row.partitions) == partitions), None),
+        what=f"{partitions} partitions in slot {slot}",
+    )
 
 
 def test_a_member_killed_and_restarted_in_time_moves_nothing(own_trail):
-    with feeding() as events:
-        with running(Enricher(), slot=2) as other, process("enricher", slot=1) as first:
-            dead = holding(1, PARTITIONS // 2).pid
-            before, kept = rebalanced(), other.partitions
-            first.kill()
-            first.wait()
-            with process("enricher", slot=1):
-                holding(1, PARTITIONS // 2, since=dead)
-                assert (rebalanced(), other.partitions) == (before, kept)
-                until(lambda: len(events) > 200, what="some events more")
+    with feeding() as events, running(Enricher(), slot=2) as other, process("enricher", slot=1) as first:
+        dead = holding(1, PARTITIONS // 2).pid
+        before, kept = rebalanced(), other.partitions
+        first.kill()
+        first.wait()
+        with process("enricher", slot=1):
+            holding(1, PARTITIONS // 2, since=dead)
+            assert (rebalanced(), other.partitions) == (before, kept)
+            until(lambda: len(events) > 200, what="some events more")
     with running(Enricher(), slot=2), running(Enricher(), slot=1):
         all_done(events)
 

@@ -8,23 +8,25 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from audittrail import contracts
-from audittrail.models import ActorVersion, AuditEvent
 from audittrail.archive.object_storage import archive_storage
-from consumers.kafka import clients, schema_registry
+from audittrail.models import ActorVersion, AuditEvent
 from consumers import conf
 from consumers.dead_letters import wire_format
+from consumers.kafka import clients, schema_registry
 from consumers.models import DeadLetter, DesiredState, Member, StageControl
 from consumers.runtime.stage import Fenced
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
-from tests.consumers import PARTITIONS
 from testkit.consumers.running import ROOT, positions, process, put, put_events, raw, running
 from testkit.consumers.witness import committed, until
+from tests.consumers import PARTITIONS
 
 
 def enriched() -> list[dict]:
     codec = schema_registry.codec(contracts.ENRICHED)
-    return [codec.decode(message.value(), schema_registry.schemas().by_id) for message in committed(conf.enriched_topic())]
+    return [
+        codec.decode(message.value(), schema_registry.schemas().by_id) for message in committed(conf.enriched_topic())
+    ]
 
 
 def enriched_ids() -> list[str]:
@@ -36,12 +38,18 @@ def ids(events: list[dict]) -> list[str]:
 
 
 def dead_letters() -> list[dict]:
-    return [wire_format.decode(message.value(), schema_registry.schemas().by_id) for message in committed(conf.dead_letter_topic())]
+    return [
+        wire_format.decode(message.value(), schema_registry.schemas().by_id)
+        for message in committed(conf.dead_letter_topic())
+    ]
 
 
 def done(count: int) -> None:
     """The group has committed `count` raw messages."""
-    until(lambda: sum(positions(conf.group("processor"), conf.raw_topic()).values()) == count, what=f"{count} messages committed")
+    until(
+        lambda: sum(positions(conf.group("processor"), conf.raw_topic()).values()) == count,
+        what=f"{count} messages committed",
+    )
 
 
 def reported(state: str, stage: str = "enricher", slot: int = 1) -> Member:
@@ -68,7 +76,10 @@ def test_from_the_raw_topic_to_rows(own_trail):
     put_events(events)
     put(conf.raw_topic(), [(0, None, b"no event", {})])
     with running(Enricher()), running(DatabaseSink()):
-        until(lambda: AuditEvent.objects.count() == 40 and DeadLetter.objects.count() == 1, what="40 rows and a dead letter")
+        until(
+            lambda: AuditEvent.objects.count() == 40 and DeadLetter.objects.count() == 1,
+            what="40 rows and a dead letter",
+        )
     assert {str(row.event_id) for row in AuditEvent.objects.all()} == set(ids(events))
     assert DeadLetter.objects.get().reason == "wrong_magic_byte"
 
@@ -78,7 +89,15 @@ def test_what_cannot_be_processed_goes_to_the_dead_letters_and_the_rest_goes_on(
     good = [raw(0), raw(8)]
     put_events(good[:1])
     large = os.urandom(1_000_000)
-    put(conf.raw_topic(), [(0, b"k", b"\x01bad", {"a": b"b"}), (0, None, None, {}), (0, None, b"\x00\x7f\xff\xff\xffx", {}), (0, None, b"\x01" + large, {})])
+    put(
+        conf.raw_topic(),
+        [
+            (0, b"k", b"\x01bad", {"a": b"b"}),
+            (0, None, None, {}),
+            (0, None, b"\x00\x7f\xff\xff\xffx", {}),
+            (0, None, b"\x01" + large, {}),
+        ],
+    )
     put_events(good[1:])
     with running(Enricher()):
         done(6)
@@ -99,7 +118,9 @@ def test_a_crash_in_mid_transaction_doubles_and_loses_nothing(own_trail, monkeyp
     monkeypatch.setenv("AUDIT_BATCH_RECORDS", "20")
     events = [raw(number) for number in range(100)]
     put_events(events)
-    crash = subprocess.run([sys.executable, "-W", "ignore", "-m", "testkit.consumers.crashing", point], cwd=ROOT, timeout=60)
+    crash = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "testkit.consumers.crashing", point], cwd=ROOT, timeout=60
+    )
     assert crash.returncode == -9
     with running(Enricher()):
         done(100)
@@ -182,7 +203,9 @@ def test_waits_for_a_missing_version_of_an_author_and_stays_a_member(own_trail):
         assert "version 2 of newsroom.author:7" in member.reason
         assert len(member.partitions) == PARTITIONS
         profile = {"name": "Kim", "byline": "By Kim", "role": "editor", "desk": "city"}
-        ActorVersion.objects.using("owner").create(actor_id="newsroom.author:7", version=2, recorded_at=event["recorded_at"], **profile)
+        ActorVersion.objects.using("owner").create(
+            actor_id="newsroom.author:7", version=2, recorded_at=event["recorded_at"], **profile
+        )
         done(1)
         reported("running")
     assert [each["actor_profile"] for each in enriched()] == [profile]
@@ -220,7 +243,9 @@ def test_a_second_member_takes_over_only_what_must_move(own_trail):
         until(lambda: len(first.partitions) == PARTITIONS, what="all partitions with the first member")
         put_events(events[:100])
         with running(Enricher(), slot=2) as second:
-            until(lambda: len(second.partitions) == PARTITIONS // 2, what="half of the partitions with the second member")
+            until(
+                lambda: len(second.partitions) == PARTITIONS // 2, what="half of the partitions with the second member"
+            )
             assert len(first.partitions) == PARTITIONS // 2 and not first.partitions & second.partitions
             put_events(events[100:])
             done(200)
@@ -234,7 +259,9 @@ def test_partitions_that_left_during_a_pause_flow_when_they_return(own_trail):
         wanted(DesiredState.PAUSED)
         reported("paused")
         with running(Enricher(), slot=2):
-            until(lambda: len(first.partitions) == PARTITIONS // 2, what="half of the partitions with the second member")
+            until(
+                lambda: len(first.partitions) == PARTITIONS // 2, what="half of the partitions with the second member"
+            )
             wanted(DesiredState.RUNNING)
             reported("running")
         until(lambda: len(first.partitions) == PARTITIONS, what="all partitions back with the first member")

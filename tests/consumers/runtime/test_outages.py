@@ -9,10 +9,10 @@ from django.db import connections
 import stack
 from audittrail.models import AuditEvent
 from consumers import conf
-from consumers.runtime import delivery
 from consumers.kafka import schema_registry
-from consumers.runtime.batcher import Batch
 from consumers.models import Member
+from consumers.runtime import delivery
+from consumers.runtime.batcher import Batch
 from consumers.runtime.stage import Record
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
@@ -78,7 +78,9 @@ def test_a_stage_that_starts_without_the_registry_waits_for_it(own_trail, monkey
         away.setenv("SCHEMA_REGISTRY_URL", "http://127.0.0.1:9")
         schema_registry.schemas.cache_clear()
         with running(Enricher()):
-            member = until(lambda: Member.objects.filter(stage="enricher", state="waiting").first(), what="the enricher waits")
+            member = until(
+                lambda: Member.objects.filter(stage="enricher", state="waiting").first(), what="the enricher waits"
+            )
             assert "schema registry" in member.reason
             away.undo()
             schema_registry.schemas.cache_clear()
@@ -86,7 +88,9 @@ def test_a_stage_that_starts_without_the_registry_waits_for_it(own_trail, monkey
 
 
 def test_a_commit_of_offsets_does_not_wait_for_kafka():
-    consumer = Consumer({"bootstrap.servers": "127.0.0.1:9", "group.id": "away", "session.timeout.ms": 6000, "log_level": 0})
+    consumer = Consumer(
+        {"bootstrap.servers": "127.0.0.1:9", "group.id": "away", "session.timeout.ms": 6000, "log_level": 0}
+    )
     record = Record("topic", 0, 7, 0, None, {}, b"")
     committing = threading.Thread(target=delivery.commit, args=(consumer, Batch([record])), daemon=True)
     committing.start()

@@ -9,20 +9,19 @@ from django.core.files.storage import storages
 from django.core.management import call_command
 
 from audittrail import contracts
-from audittrail.archive import large_payloads
-from audittrail.archive import objects, reader, seal, writer
+from audittrail.archive import large_payloads, objects, reader, seal, writer
 from audittrail.archive.object_storage import archive_storage
-from consumers.kafka import clients, schema_registry, topics
 from consumers import conf
-from consumers.runtime import delivery
+from consumers.kafka import clients, schema_registry, topics
 from consumers.operations import sealing
+from consumers.runtime import delivery
 from consumers.runtime.stage import Fenced, NotReady, Partition, Record
 from consumers.stages.archive import ArchiveSink
 from testkit.audittrail.events import raw_event
 from testkit.audittrail.indexes import event
-from tests.consumers import PARTITIONS
 from testkit.consumers.running import positions, process, put, running
 from testkit.consumers.witness import until
+from tests.consumers import PARTITIONS
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -46,7 +45,11 @@ def sink(own_trail, bucket):
 
 
 def record(offset: int, content: dict | bytes | None = None, partition: int = 0, at: datetime = NOON) -> Record:
-    value = content if isinstance(content, bytes) else schema_registry.codec(contracts.ENRICHED).encode(content or event(partition, offset + 1))
+    value = (
+        content
+        if isinstance(content, bytes)
+        else schema_registry.codec(contracts.ENRICHED).encode(content or event(partition, offset + 1))
+    )
     return Record(conf.enriched_topic(), partition, offset, int(at.timestamp() * 1000), None, {}, value)
 
 
@@ -58,7 +61,12 @@ def test_stores_events_with_their_origin(sink):
     original = event(0, 1)
     assert sink.process([record(5, original)]).rejections == []
     (found,) = reader.events()
-    origin = {"topic_id": topics.ids(clients.admin(), sink.topics())[conf.enriched_topic()], "partition": 0, "offset": 5, "appended_at": NOON}
+    origin = {
+        "topic_id": topics.ids(clients.admin(), sink.topics())[conf.enriched_topic()],
+        "partition": 0,
+        "offset": 5,
+        "appended_at": NOON,
+    }
     assert found == original | origin
 
 
@@ -125,7 +133,10 @@ def make_topic_anew() -> None:
 
 def fill(count: int) -> None:
     encode = schema_registry.codec(contracts.ENRICHED).encode
-    put(conf.enriched_topic(), [(number % PARTITIONS, b"k", encode(event(number % 8, number // 8 + 1)), {}) for number in range(count)])
+    put(
+        conf.enriched_topic(),
+        [(number % PARTITIONS, b"k", encode(event(number % 8, number // 8 + 1)), {}) for number in range(count)],
+    )
 
 
 def test_from_the_enriched_topic_to_the_archive_and_back_after_a_reset(sink):
@@ -160,7 +171,10 @@ def test_the_group_learns_what_the_archive_has(sink, monkeypatch):
             until(lambda: len(stored()) == 16, what="16 events")
     assert sum(positions(conf.group("archive"), conf.enriched_topic()).values()) == 0
     with running(ArchiveSink()):
-        until(lambda: sum(positions(conf.group("archive"), conf.enriched_topic()).values()) == 16, what="its positions committed")
+        until(
+            lambda: sum(positions(conf.group("archive"), conf.enriched_topic()).values()) == 16,
+            what="its positions committed",
+        )
 
 
 def test_a_day_is_passed_when_everything_appended_on_it_is_archived(sink):

@@ -29,7 +29,12 @@ def everywhere() -> list[Partition]:
 
 
 def event(sequence: int = 7, **values) -> dict:
-    return enriched_event(event_id=uuid.uuid4(), sequence=sequence, actor={"type": "user", "id": "17", "version": 3, "snapshot": None}) | values
+    return (
+        enriched_event(
+            event_id=uuid.uuid4(), sequence=sequence, actor={"type": "user", "id": "17", "version": 3, "snapshot": None}
+        )
+        | values
+    )
 
 
 def record(content: dict | bytes, offset: int = 0) -> Record:
@@ -45,8 +50,15 @@ def test_stores_every_field(sink):
     original = event()
     assert sink.process([record(original)]).rejections == []
     row = AuditEvent.objects.get()
-    assert (row.event_id, row.article_id, row.action, row.actor_byline) == (original["event_id"], "newsroom.article:42", "edited", "By Kim Lee")
-    assert row.changes == original["changes"] and row.context == original["context"] and row.labels == original["labels"]
+    assert (row.event_id, row.article_id, row.action, row.actor_byline) == (
+        original["event_id"],
+        "newsroom.article:42",
+        "edited",
+        "By Kim Lee",
+    )
+    assert (
+        row.changes == original["changes"] and row.context == original["context"] and row.labels == original["labels"]
+    )
     assert (row.occurred_at, bytes(row.hash)) == (original["occurred_at"], original["hash"])
     assert row.keyframe is None and row.payload is None
 
@@ -82,7 +94,12 @@ def test_an_event_id_that_is_taken_is_rejected(sink):
 
 @pytest.mark.parametrize(
     "poison",
-    [{"title": "a\0b"}, {"labels": {"section": {"3": "a\0b"}}}, {"words_added": 2**40}, {"article_id": "".join(map(chr, range(20000, 24000)))}],
+    [
+        {"title": "a\0b"},
+        {"labels": {"section": {"3": "a\0b"}}},
+        {"words_added": 2**40},
+        {"article_id": "".join(map(chr, range(20000, 24000)))},
+    ],
     ids=["nul", "nul in json", "out of range", "key too long"],
 )
 def test_what_postgresql_refuses_is_rejected_alone(sink, poison):
@@ -112,12 +129,20 @@ def letter_of(rejection: Rejection, offset: int = 0) -> Record:
 
 
 def test_a_dead_letter_becomes_a_row_once(sink):
-    origin = Record(conf.raw_topic(), 3, 17, 1_764_000_000_000, b"key", {"ce_id": b"\xff", "empty": None}, b"\x00\x01bad")
+    origin = Record(
+        conf.raw_topic(), 3, 17, 1_764_000_000_000, b"key", {"ce_id": b"\xff", "empty": None}, b"\x00\x01bad"
+    )
     letter = letter_of(Rejection(origin, "malformed", "not an event\0", "newsroom.article:1", 5))
     sink.process([letter])
     sink.process([letter])
     row = DeadLetter.objects.get()
-    assert (row.stage, row.reason, row.origin_topic, row.origin_partition, row.origin_offset) == ("enricher", "malformed", conf.raw_topic(), 3, 17)
+    assert (row.stage, row.reason, row.origin_topic, row.origin_partition, row.origin_offset) == (
+        "enricher",
+        "malformed",
+        conf.raw_topic(),
+        3,
+        17,
+    )
     assert (bytes(row.key), bytes(row.value), row.headers) == (b"key", b"\x00\x01bad", {"ce_id": "/w==", "empty": None})
     assert (row.article_id, row.sequence, row.origin_timestamp.timestamp()) == ("newsroom.article:1", 5, 1_764_000_000)
 

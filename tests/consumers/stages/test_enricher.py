@@ -4,8 +4,8 @@ import pytest
 
 from audittrail import contracts
 from audittrail.models import ActorVersion
-from consumers.messages import large_payloads
 from consumers.kafka import schema_registry
+from consumers.messages import large_payloads
 from consumers.runtime.stage import NotReady, Record
 from consumers.stages.enricher import Enricher, Profiles, action, enrichment
 from testkit.audittrail.events import PROFILE, change, raw_event, text_change
@@ -13,7 +13,12 @@ from testkit.consumers.running import raw
 
 
 def status(before: str | None, after: str | None) -> dict:
-    return raw_event(changes=[change("headline", "scalar", before="a", after="b"), change("status", "scalar", before=before, after=after)])
+    return raw_event(
+        changes=[
+            change("headline", "scalar", before="a", after="b"),
+            change("status", "scalar", before=before, after=after),
+        ]
+    )
 
 
 @pytest.mark.parametrize("kind", ["newsroom.article", "elsewhere.story"])
@@ -50,7 +55,11 @@ def test_counts_words_put_in_and_taken_out():
 
 
 def test_at_creation_all_words_are_added():
-    event = raw_event(operation="create", changes=[], keyframe={"values": {"body": "<p>One two</p>", "headline": "no text"}, "relations": {}})
+    event = raw_event(
+        operation="create",
+        changes=[],
+        keyframe={"values": {"body": "<p>One two</p>", "headline": "no text"}, "relations": {}},
+    )
     assert enrichment(event, None)["words_added"] == 2
 
 
@@ -60,7 +69,9 @@ def actor(version: int | None, **values) -> dict:
 
 def known(version: int, name: str) -> dict:
     profile = {"name": name, "byline": f"By {name}", "role": "reporter", "desk": "city"}
-    ActorVersion.objects.using("owner").create(actor_id="newsroom.author:7", version=version, recorded_at=raw_event()["recorded_at"], **profile)
+    ActorVersion.objects.using("owner").create(
+        actor_id="newsroom.author:7", version=version, recorded_at=raw_event()["recorded_at"], **profile
+    )
     return profile
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from audittrail import contracts
-from audittrail.models import AuditEvent
 from audittrail.archive.object_storage import archive_storage
+from audittrail.models import AuditEvent
 from consumers import conf
 from consumers.dead_letters import wire_format
 from consumers.kafka import schema_registry
@@ -54,7 +54,9 @@ def noise(chance: random.Random, value: bytes) -> bytes | None:
 def with_noise(values: list[bytes]) -> list[tuple]:
     """The values, each in the partition of its number, scattered among noise."""
     chance = random.Random(7)
-    messages = [(chance.randrange(3), None, noise(chance, chance.choice(values)), {"broken": b"\xff"}) for _ in range(NOISE)]
+    messages = [
+        (chance.randrange(3), None, noise(chance, chance.choice(values)), {"broken": b"\xff"}) for _ in range(NOISE)
+    ]
     messages += [(0, None, os.urandom(900_000), {})] * 3
     for number, value in enumerate(values):
         messages.insert(chance.randrange(len(messages)), (number % 3, b"key", value, {}))
@@ -62,7 +64,9 @@ def with_noise(values: list[bytes]) -> list[tuple]:
 
 
 def through(group: str, topic: str, count: int) -> None:
-    until(lambda: sum(positions(conf.group(group), topic).values()) == count, seconds=200, what=f"{group} through {topic}")
+    until(
+        lambda: sum(positions(conf.group(group), topic).values()) == count, seconds=200, what=f"{group} through {topic}"
+    )
 
 
 def test_noise_on_the_raw_topic(never_halting):
@@ -72,11 +76,24 @@ def test_noise_on_the_raw_topic(never_halting):
     with running(Enricher()):
         through("processor", conf.raw_topic(), len(messages))
     codec = schema_registry.codec(contracts.ENRICHED)
-    found = [codec.decode(message.value(), schema_registry.schemas().by_id)["event_id"] for message in committed(conf.enriched_topic())]
+    found = [
+        codec.decode(message.value(), schema_registry.schemas().by_id)["event_id"]
+        for message in committed(conf.enriched_topic())
+    ]
     assert sorted(found) == sorted(event["event_id"] for event in events)
-    letters = [wire_format.decode(message.value(), schema_registry.schemas().by_id) for message in committed(conf.dead_letter_topic())]
+    letters = [
+        wire_format.decode(message.value(), schema_registry.schemas().by_id)
+        for message in committed(conf.dead_letter_topic())
+    ]
     assert len(letters) == NOISE + 3
-    assert {letter["reason"] for letter in letters} >= {"truncated", "wrong_magic_byte", "unknown_schema_id", "malformed", "invalid_utf8", "trailing_bytes"}
+    assert {letter["reason"] for letter in letters} >= {
+        "truncated",
+        "wrong_magic_byte",
+        "unknown_schema_id",
+        "malformed",
+        "invalid_utf8",
+        "trailing_bytes",
+    }
 
 
 def test_noise_on_the_enriched_topic(never_halting):
@@ -98,7 +115,11 @@ def test_noise_on_the_dead_letters(never_halting):
     wrong_type = [(0, None, letter.replace(b'"detail":"', b'"detail":7,"more":"'), {}) for letter in letters]
     put(conf.dead_letter_topic(), with_noise(letters) + wrong_type)
     with running(DatabaseSink()):
-        until(lambda: DeadLetter.objects.count() == VALID + NOISE + 3 + len(wrong_type), seconds=200, what="a row for each, noise or not")
+        until(
+            lambda: DeadLetter.objects.count() == VALID + NOISE + 3 + len(wrong_type),
+            seconds=200,
+            what="a row for each, noise or not",
+        )
         assert Member.objects.get(stage="database").state == "running"
     assert set(DeadLetter.objects.filter(stage="enricher").values_list("origin_offset", flat=True)) == set(range(VALID))
     reasons = set(DeadLetter.objects.filter(stage="database").values_list("reason", flat=True))
@@ -109,7 +130,9 @@ def test_repeated_and_missing_sequences_harm_nothing(never_halting):
     extra = {"action": "edited", "actor_profile": PROFILE, "words_added": 1, "words_removed": 0}
     events = [raw(number, sequence=sequence) | extra for number in range(20) for sequence in (2, 3, 5, 8)]
     codec = schema_registry.codec(contracts.ENRICHED)
-    put(conf.enriched_topic(), [(0, b"key", codec.encode(event), {}) for event in [*events, *events, *reversed(events)]])
+    put(
+        conf.enriched_topic(), [(0, b"key", codec.encode(event), {}) for event in [*events, *events, *reversed(events)]]
+    )
     with running(DatabaseSink()):
         through("database", conf.enriched_topic(), 3 * len(events))
     assert AuditEvent.objects.count() == len(events)

@@ -5,8 +5,8 @@ from elasticsearch import Elasticsearch
 
 from audittrail import conf as audit
 from audittrail import contracts
-from audittrail.search import index
 from audittrail.models import Fork
+from audittrail.search import index
 from consumers import conf
 from consumers.kafka import schema_registry
 from consumers.runtime.stage import NotReady, Record
@@ -14,9 +14,9 @@ from consumers.stages.search import SearchSink
 from testkit.audittrail import indexes
 from testkit.audittrail.events import change
 from testkit.audittrail.indexes import event
-from tests.consumers import PARTITIONS
 from testkit.consumers.running import process, put, running
 from testkit.consumers.witness import until
+from tests.consumers import PARTITIONS
 
 
 @pytest.fixture
@@ -54,16 +54,28 @@ def test_another_hash_is_a_fork_and_overwrites_nothing(sink, batches):
     fork = Fork.objects.get()
     assert (bytes(fork.known_hash), bytes(fork.other_hash)) == (event(1, 1)["hash"], bytes([9]) * 32)
     assert (fork.found_in, fork.other_event["title"]) == ("search", "Forged")
-    assert index.stored([("newsroom.article:1", 1)], ["title"])["newsroom.article:1", 1]["title"] == event(1, 1)["title"]
+    assert (
+        index.stored([("newsroom.article:1", 1)], ["title"])["newsroom.article:1", 1]["title"] == event(1, 1)["title"]
+    )
 
 
 def test_what_is_no_event_or_no_document_is_rejected_alone(sink):
     index.client().indices.delete(index=index.current())
     narrow = {"dynamic": False, "properties": {"title": {"type": "long"}}}
-    index.client().indices.create(index=f"{audit.search_index()}-000001", mappings=narrow, aliases={audit.search_index(): {}})
-    batch = [record(event(1, 1, title="42")), record(event(1, 2, title="words"), 1), record(b"\x01", 2), record(event(1, 3, title="43"), 3)]
+    index.client().indices.create(
+        index=f"{audit.search_index()}-000001", mappings=narrow, aliases={audit.search_index(): {}}
+    )
+    batch = [
+        record(event(1, 1, title="42")),
+        record(event(1, 2, title="words"), 1),
+        record(b"\x01", 2),
+        record(event(1, 3, title="43"), 3),
+    ]
     outcome = sink.process(batch)
-    assert [(each.reason, each.record.offset) for each in outcome.rejections] == [("truncated", 2), ("refused_by_index", 1)]
+    assert [(each.reason, each.record.offset) for each in outcome.rejections] == [
+        ("truncated", 2),
+        ("refused_by_index", 1),
+    ]
     assert indexes.ids() == ["newsroom.article:1:1", "newsroom.article:1:3"]
 
 

@@ -5,8 +5,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from consumers.supervision import control
 from consumers.models import ControlAction, StageControl
+from consumers.supervision import control
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
@@ -24,7 +24,9 @@ def auditor():
     return user
 
 
-@pytest.mark.parametrize(("action", "state"), [("start", "running"), ("stop", "stopped"), ("pause", "paused"), ("resume", "running")])
+@pytest.mark.parametrize(
+    ("action", "state"), [("start", "running"), ("stop", "stopped"), ("pause", "paused"), ("resume", "running")]
+)
 def test_an_action_sets_the_desired_state(boss, action, state):
     control.perform(action, "search", boss)
 
@@ -141,4 +143,7 @@ def test_the_api_refuses_what_makes_no_sense(client, boss, address, body, status
 def test_the_api_refuses_who_may_only_look(client, auditor):
     client.force_login(auditor)
 
-    assert client.post("/api/consumers/search/actions/", {"action": "pause"}, content_type="application/json").status_code == 403
+    assert (
+        client.post("/api/consumers/search/actions/", {"action": "pause"}, content_type="application/json").status_code
+        == 403
+    )

@@ -10,8 +10,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from consumers.admin import stage_cards
-from consumers.supervision import control, status
 from consumers.models import LagSample, Member, StageControl
+from consumers.supervision import control, status
 from consumers.supervision.status import Process, observe
 from consumers.tasks import sample_lag
 

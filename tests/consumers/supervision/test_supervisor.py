@@ -11,9 +11,16 @@ import pytest
 from django.utils import timezone
 
 from consumers.models import Member, StageControl
-from consumers.supervision.supervisor import AlreadySupervised, Place, Supervisor, following_delay, silent, wanted_places
-from tests.conftest import ROOT
+from consumers.supervision.supervisor import (
+    AlreadySupervised,
+    Place,
+    Supervisor,
+    following_delay,
+    silent,
+    wanted_places,
+)
 from testkit.consumers.witness import until
+from tests.conftest import ROOT
 
 RELAY = Place("relay", 1)
 
@@ -34,7 +41,14 @@ def test_paused_stages_run_and_stopped_ones_do_not():
         ([], 31, {RELAY}),
         ([("relay", 1, 10, 500.0)], 5, set()),
     ],
-    ids=["reports", "silent", "only its predecessor reported", "just started", "never reported", "PostgreSQL is just back"],
+    ids=[
+        "reports",
+        "silent",
+        "only its predecessor reported",
+        "just started",
+        "never reported",
+        "PostgreSQL is just back",
+    ],
 )
 def test_who_is_silent(beats, age, expected):
     assert silent(beats, {RELAY: 10}, {RELAY: age}, 30) == expected
@@ -144,7 +158,13 @@ def test_what_falls_silent_is_killed_and_started_anew(supervised, monkeypatch):
     frozen = sleepers.of(RELAY)
     long_ago = timezone.now() - timedelta(minutes=1)
     Member.objects.create(
-        stage="relay", slot=1, host=socket.gethostname(), pid=frozen.pid, state="running", started_at=long_ago, beat_at=long_ago
+        stage="relay",
+        slot=1,
+        host=socket.gethostname(),
+        pid=frozen.pid,
+        state="running",
+        started_at=long_ago,
+        beat_at=long_ago,
     )
 
     _turning(supervisor, lambda: frozen.poll() is not None)
@@ -181,7 +201,10 @@ def test_sigkill_of_the_supervisor_leaves_no_process(own_trail):
     StageControl.objects.create(stage="relay")
     supervisor = subprocess.Popen([sys.executable, "manage.py", "run_consumers"], cwd=ROOT, env=os.environ.copy())
     try:
-        pids = until(lambda: list(Member.objects.filter(stage="relay", state="running").values_list("pid", flat=True)), what="a running relay")
+        pids = until(
+            lambda: list(Member.objects.filter(stage="relay", state="running").values_list("pid", flat=True)),
+            what="a running relay",
+        )
     finally:
         supervisor.kill()
         supervisor.wait()
