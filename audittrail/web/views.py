@@ -27,8 +27,9 @@ from audittrail.timeline.histogram import Picture, picture
 from audittrail.timeline.overview import Bar, overview
 from audittrail.timeline.pages import newest_sequence, page
 from audittrail.timeline.version_walk import states_before, version
-from audittrail.web import export, view_models
 from audittrail.web import formatters as words
+from audittrail.web import view_models
+from audittrail.web.export import response as export_response
 
 FORKS_SHOWN = 20
 
@@ -300,7 +301,7 @@ def stored(request: HttpRequest, article_id: str, sequence: int) -> JsonResponse
 
 def export(request: HttpRequest, article_id: str, form: str) -> HttpResponse:
     """The events of a timeline, those its filters let through, oldest first, as `jsonl` or `csv`."""
-    return export.response(article_id, Filters.from_query(request.GET), form)
+    return export_response(article_id, Filters.from_query(request.GET), form)
 
 
 def to_event(request: HttpRequest, event_id) -> HttpResponse:

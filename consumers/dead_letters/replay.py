@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from audittrail.archive.large_payloads import PayloadError
 from consumers import conf
+from consumers.errors import NotReady
 from consumers.kafka import clients
 from consumers.messages import large_payloads
 from consumers.models import DeadLetter
-from consumers.runtime.stage import Message, NotReady
+from consumers.records import Message
 
 DATABASE = "pipeline"
 CALL_SECONDS = 15.0

@@ -16,7 +16,7 @@ from audittrail.contracts.codec import SchemaOfId, UndecodableEvent, schema_id
 from consumers import conf
 from consumers.kafka.schema_registry import Schemas
 from consumers.messages import large_payloads
-from consumers.runtime.stage import Message, Record, Rejection
+from consumers.records import Message, Record, Rejection
 
 NAMESPACE = uuid.UUID("6f1dd8f6-9f5c-5c5e-8d1e-0d1a5f0c2c52")
 TYPE = b"audittrail.DeadLetter"

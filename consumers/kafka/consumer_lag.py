@@ -11,7 +11,7 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumers.kafka import clients, transaction_markers
-from consumers.runtime.stage import Partition
+from consumers.records import Partition
 
 TIMEOUT_SECONDS = 5
 

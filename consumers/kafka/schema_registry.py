@@ -13,7 +13,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from audittrail import contracts
 from audittrail.contracts.codec import Codec
 from consumers import conf
-from consumers.runtime.stage import NotReady
+from consumers.errors import NotReady
 
 TIMEOUT_SECONDS = 5
 LARGEST_ID = 2**31 - 1

@@ -11,7 +11,7 @@ from functools import cache
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumers.kafka import clients
-from consumers.runtime.stage import Partition
+from consumers.records import Partition
 
 LONGEST = 2
 """A remainder of more offsets is taken to hold messages; a batch's own marker, and perhaps one of a batch given up, is

@@ -3,7 +3,7 @@
 from audittrail.contracts.codec import Codec, UndecodableEvent
 from audittrail.contracts.validation import InvalidEvent, validate
 from consumers.kafka.schema_registry import Schemas
-from consumers.runtime.stage import Record, Rejection
+from consumers.records import Record, Rejection
 
 Decoded = tuple[Record, dict]
 

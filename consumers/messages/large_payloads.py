@@ -13,9 +13,10 @@ from audittrail import contracts
 from audittrail.archive import large_payloads
 from audittrail.contracts.codec import Codec, UndecodableEvent
 from audittrail.events.versions import is_reference
+from consumers.errors import NotReady
 from consumers.kafka.schema_registry import codec, schemas
 from consumers.messages.decoding import Decoded, rejection
-from consumers.runtime.stage import NotReady, Rejection
+from consumers.records import Rejection
 
 
 def whole(decoded: list[Decoded]) -> tuple[list[Decoded], list[Rejection]]:

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from consumers import conf
-from consumers.runtime.stage import Record
+from consumers.records import Record
 
 HEADER = "traceparent"
 

@@ -12,13 +12,13 @@ from confluent_kafka import Consumer, KafkaException
 
 from audittrail import contracts
 from consumers import conf, database
+from consumers.errors import NotReady
 from consumers.kafka import schema_registry
 from consumers.relay.keys import STRATEGIES, lane_partitions
 from consumers.relay.messages import MessageWriter
 from consumers.relay.publisher import Publisher
 from consumers.relay.recovery import Halt, Recovery, recovery
 from consumers.relay.store import LaneStore, Lease, LeaseLost
-from consumers.runtime.stage import NotReady
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,11 @@ from audittrail.contracts import amendments
 from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import InvalidEvent, validate
 from audittrail.events import edit_script
+from consumers.errors import NotReady
 from consumers.messages import tracing
+from consumers.records import Message
 from consumers.relay.keys import KeyStrategy, partition_of
 from consumers.relay.store import Refusal
-from consumers.runtime.stage import Message, NotReady
 
 CLOUDEVENTS_VERSION = b"1.0"
 CONTENT_TYPE = b"application/vnd.confluent.avro"

@@ -9,10 +9,11 @@ import time
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from consumers import conf
+from consumers.errors import NotReady
 from consumers.kafka import clients
 from consumers.kafka.call_watchdog import enforced
+from consumers.records import Message
 from consumers.relay.recovery import Halt
-from consumers.runtime.stage import Message, NotReady
 
 CALL_SECONDS = 15.0
 

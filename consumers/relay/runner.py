@@ -13,12 +13,12 @@ from confluent_kafka import KafkaException
 from consumers import conf, database
 from consumers.kafka import clients
 from consumers.models import DesiredState
+from consumers.records import Partition
 from consumers.relay.lane import LaneReport, LaneWorker
 from consumers.relay.lanes import ensure_lanes
 from consumers.relay.publisher import lane_number
 from consumers.relay.store import LanesInUse, renew
 from consumers.runtime.heartbeat import Heartbeat, Report
-from consumers.runtime.stage import Partition
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,11 @@ from itertools import groupby
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from consumers.errors import Fenced, NotReady
 from consumers.kafka import clients, topics
+from consumers.records import Partition
 from consumers.runtime import metrics
-from consumers.runtime.stage import Fenced, NotReady, Partition, Stage
+from consumers.runtime.stage import Stage
 
 log = logging.getLogger("consumers.runtime.assignment")
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from consumers.runtime.stage import Outcome, Partition, Record
+from consumers.records import Outcome, Partition, Record
 
 MAX_BYTES = 16 * 1024 * 1024
 

@@ -11,11 +11,12 @@ import redis
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from consumers import conf
+from consumers.errors import Fenced, NotReady
 from consumers.kafka import clients
 from consumers.kafka.call_watchdog import enforced
+from consumers.records import Message, Partition, Record
 from consumers.runtime import metrics
 from consumers.runtime.batcher import Batch
-from consumers.runtime.stage import Fenced, Message, NotReady, Partition, Record
 
 log = logging.getLogger("consumers.runtime.delivery")
 

@@ -14,7 +14,7 @@ from django.db import Error, connections
 from django.utils import timezone
 
 from consumers.models import DesiredState, Member, StageControl
-from consumers.runtime.stage import Partition
+from consumers.records import Partition
 
 log = logging.getLogger("consumers.runtime.heartbeat")
 

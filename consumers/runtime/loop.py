@@ -14,16 +14,18 @@ from confluent_kafka import Message as KafkaMessage
 
 from consumers import conf
 from consumers.dead_letters import wire_format
+from consumers.errors import NotReady
 from consumers.kafka import clients
 from consumers.kafka.schema_registry import schemas
 from consumers.messages import tracing
 from consumers.models import DesiredState
+from consumers.records import Outcome, Partition, Record
 from consumers.runtime import delivery, metrics
 from consumers.runtime.assignment import Membership
 from consumers.runtime.batcher import Batch, Batcher
 from consumers.runtime.circuit_breaker import Brake
 from consumers.runtime.heartbeat import Control, Heartbeat, Report
-from consumers.runtime.stage import NotReady, Outcome, Partition, Record, Stage
+from consumers.runtime.stage import Stage
 
 log = logging.getLogger("consumers.runtime.loop")
 

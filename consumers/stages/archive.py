@@ -13,10 +13,12 @@ from audittrail.archive.objects import ArchiveUnavailable
 from audittrail.archive.writer import DamagedArchive
 from audittrail.events.times import EPOCH
 from consumers import conf
+from consumers.errors import NotReady
 from consumers.kafka import clients, consumer_lag, schema_registry, topics
 from consumers.messages import large_payloads
 from consumers.messages.decoding import Decoded, decode
-from consumers.runtime.stage import NotReady, Outcome, Partition, Record, Stage
+from consumers.records import Outcome, Partition, Record
+from consumers.runtime.stage import Stage
 
 UPLOADS = 8
 """Objects written at the same time."""

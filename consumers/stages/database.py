@@ -13,11 +13,13 @@ from audittrail.contracts.codec import UndecodableEvent
 from consumers import conf
 from consumers.database import connect
 from consumers.dead_letters import wire_format
+from consumers.errors import Fenced, NotReady
 from consumers.kafka import clients, topics
 from consumers.kafka.schema_registry import codec, schemas
 from consumers.messages import large_payloads
 from consumers.messages.decoding import Decoded, decode, rejection
-from consumers.runtime.stage import Fenced, NotReady, Outcome, Partition, Record, Rejection, Stage
+from consumers.records import Outcome, Partition, Record, Rejection
+from consumers.runtime.stage import Stage
 from consumers.stages import database_rows as rows
 
 # A frozen process must not keep its successor waiting for its locks for ever.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import orjson
 import psycopg
 
-from consumers.runtime.stage import Partition
+from consumers.records import Partition
 
 
 def _json(value) -> str | None:

@@ -9,10 +9,12 @@ from audittrail.contracts.validation import InvalidEvent
 from audittrail.events import edit_script
 from audittrail.events.edit_script import Edit
 from consumers import conf
+from consumers.errors import NotReady
 from consumers.kafka.schema_registry import codec, schemas
 from consumers.messages import large_payloads
 from consumers.messages.decoding import decode, rejection
-from consumers.runtime.stage import Message, NotReady, Outcome, Record, Rejection, Stage
+from consumers.records import Message, Outcome, Record, Rejection
+from consumers.runtime.stage import Stage
 
 DATABASE = "pipeline"
 LARGEST_MESSAGE = 1_000_000

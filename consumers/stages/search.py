@@ -8,10 +8,12 @@ from audittrail.models import Fork
 from audittrail.search import documents, index
 from audittrail.search.index import Fate, SearchUnavailable
 from consumers import conf
+from consumers.errors import NotReady
 from consumers.kafka import schema_registry
 from consumers.messages import large_payloads
 from consumers.messages.decoding import Decoded, decode, rejection
-from consumers.runtime.stage import NotReady, Outcome, Record, Rejection, Stage
+from consumers.records import Outcome, Record, Rejection
+from consumers.runtime.stage import Stage
 
 DATABASE = "pipeline"
 

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from audittrail.events import edit_script
 from audittrail.integrity import chain
-
-from .events import change, raw_event
+from testkit.audittrail.events import change, raw_event
 
 TEXTS = ("body",)
 RELATIONS = ("tags",)

@@ -15,8 +15,8 @@ from audittrail.events import database_rows
 from audittrail.models import AuditEvent
 from audittrail.search import index, reindex
 from audittrail.search.index import SearchUnavailable
+from consumers.errors import NotReady
 from consumers.messages import large_payloads
-from consumers.runtime.stage import NotReady
 
 BATCH = 1000
 _TROUBLE = (SearchUnavailable, ArchiveUnavailable, DamagedManifest, NotReady, reindex.NotTheSame)

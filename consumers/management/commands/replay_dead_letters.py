@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from consumers.dead_letters.replay import replay, replayable
+from consumers.errors import NotReady
 from consumers.models import DeadLetter
-from consumers.runtime.stage import NotReady
 
 WIDTH = 160
 """Columns of a table that goes to a file or pipe."""

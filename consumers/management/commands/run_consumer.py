@@ -7,8 +7,8 @@ import sys
 from django.core.management.base import BaseCommand, CommandError
 
 from consumers import stages
+from consumers.errors import Fenced
 from consumers.messages import tracing
-from consumers.runtime.stage import Fenced
 
 RELAY = {"relay", "relay_outbox"}
 

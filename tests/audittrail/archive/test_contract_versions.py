@@ -8,8 +8,7 @@ import pytest
 
 from audittrail import contracts
 from audittrail.archive import format
-
-from .events import enriched_event
+from testkit.audittrail.events import enriched_event
 
 ORIGIN = {"topic_id": "t", "partition": 0, "appended_at": datetime(2026, 11, 23, tzinfo=UTC)}
 VERSIONS = contracts.versions(contracts.ENRICHED)

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from audittrail.archive import format
 from audittrail.integrity import archive_digests
-
-from .events import PROFILE, change, enriched_event, text_change
+from testkit.audittrail.events import PROFILE, change, enriched_event, text_change
 
 TEXTS = st.text(max_size=5)
 NAMES = st.dictionaries(TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=2), max_size=2)

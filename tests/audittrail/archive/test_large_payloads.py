@@ -10,8 +10,7 @@ from audittrail import conf, contracts
 from audittrail.archive import large_payloads
 from audittrail.archive.object_storage import ArchiveStorage, archive_storage
 from audittrail.contracts.codec import Codec
-
-from .events import raw_event, text_change
+from testkit.audittrail.events import raw_event, text_change
 
 CODEC = Codec(contracts.RAW, contracts.latest(contracts.RAW), 5)
 LARGE = raw_event(changes=[text_change("body", (0, "", "word " * 20_000))])

@@ -4,8 +4,7 @@ import pytest
 
 from audittrail.contracts.amendments import BadAmendment, amended, proposed
 from audittrail.contracts.validation import InvalidEvent, validate
-
-from .events import change, raw_event, text_change
+from testkit.audittrail.events import change, raw_event, text_change
 
 
 def violation_of(event):

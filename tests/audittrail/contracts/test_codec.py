@@ -12,8 +12,7 @@ from audittrail import contracts
 from audittrail.contracts import upcasters
 from audittrail.contracts.codec import Codec, UndecodableEvent, schema_id
 from audittrail.contracts.validation import InvalidEvent
-
-from .events import enriched_event, raw_event, text_change
+from testkit.audittrail.events import enriched_event, raw_event, text_change
 
 STORED = Path(__file__).parent / "stored"
 LATEST = contracts.latest(contracts.RAW)

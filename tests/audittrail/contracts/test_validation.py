@@ -3,8 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from audittrail.contracts.validation import InvalidEvent, validate
-
-from .events import change, enriched_event, raw_event, text_change
+from testkit.audittrail.events import change, enriched_event, raw_event, text_change
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ from audittrail.events.versions import (
     apply_event,
     rebuild,
 )
-
-from .articles import Article
-from .events import change, raw_event, text_change
+from testkit.audittrail.articles import Article
+from testkit.audittrail.events import change, raw_event, text_change
 
 texts = st.text(st.sampled_from("ab <>&\n"), max_size=20)
 saves = st.lists(

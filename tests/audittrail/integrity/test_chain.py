@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from audittrail.integrity import chain
 from audittrail.integrity.chain import Chain
-
-from .articles import Article
-from .events import text_change
+from testkit.audittrail.articles import Article
+from testkit.audittrail.events import text_change
 
 ROOT = Path(__file__).parents[3]
 

@@ -20,8 +20,7 @@ from audittrail.timeline.grouping import PAUSE, Run, days
 from audittrail.timeline.overview import bars, overview
 from audittrail.timeline.pages import PAGE_SIZE, newest_sequence, page
 from audittrail.timeline.version_walk import states_before, version
-
-from .histories import BODY, KIM, SAM, START, History, bridge
+from testkit.audittrail.histories import BODY, KIM, SAM, START, History, bridge
 
 LONG = "newsroom.article:600"
 NOTHING = Filters()

@@ -12,8 +12,7 @@ from django.urls import reverse
 
 from audittrail.search import index, queries
 from audittrail.web import export
-
-from .histories import BODY, KIM, UNKNOWN, History, bridge
+from testkit.audittrail.histories import BODY, KIM, UNKNOWN, History, bridge
 
 ARTICLE = "newsroom.article:42"
 BROKEN = "newsroom.article:43"

@@ -8,8 +8,7 @@ from rest_framework.test import APIClient
 
 from audittrail import contracts
 from audittrail.search import queries
-
-from .histories import BODY, UNKNOWN, History, bridge
+from testkit.audittrail.histories import BODY, UNKNOWN, History, bridge
 
 ARTICLE = "newsroom.article:42"
 

@@ -10,9 +10,8 @@ from audittrail.events.versions import State
 from audittrail.models import AuditEvent
 from audittrail.timeline.excerpts import passages
 from audittrail.web import formatters
-
-from .events import change, text_change
-from .histories import BODY, bridge
+from testkit.audittrail.events import change, text_change
+from testkit.audittrail.histories import BODY, bridge
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 

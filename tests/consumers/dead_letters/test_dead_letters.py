@@ -18,7 +18,7 @@ from consumers import conf
 from consumers.dead_letters import wire_format
 from consumers.dead_letters.replay import REPLAYED_FROM, original, replay, replayable
 from consumers.models import DeadLetter
-from consumers.runtime.stage import Record, Rejection
+from consumers.records import Record, Rejection
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from testkit.consumers.running import put, raw, running

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumers import conf
 from consumers.kafka import clients, consumer_lag
-from consumers.runtime.stage import Partition
+from consumers.records import Partition
 from consumers.supervision.lag_rules import Limits, Sample, Verdict, judge
 from testkit.consumers.witness import until
 

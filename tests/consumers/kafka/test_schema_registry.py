@@ -8,9 +8,9 @@ from django.core.management import CommandError, call_command
 
 from audittrail import contracts
 from consumers import conf
+from consumers.errors import NotReady
 from consumers.kafka import schema_registry
 from consumers.kafka.schema_registry import Schemas
-from consumers.runtime.stage import NotReady
 
 AWAY = {"SCHEMA_REGISTRY_URL": "http://127.0.0.1:9"}
 

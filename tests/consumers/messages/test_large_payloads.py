@@ -15,7 +15,7 @@ from consumers import conf
 from consumers.kafka import schema_registry
 from consumers.management.commands import seal_archive
 from consumers.messages import large_payloads as stage_payloads
-from consumers.runtime.stage import Partition, Record
+from consumers.records import Partition, Record
 from consumers.stages import make
 from testkit.audittrail.events import enriched_event, text_change
 

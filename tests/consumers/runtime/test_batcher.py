@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.records import Outcome, Partition, Record, Rejection
 from consumers.runtime.batcher import MAX_BYTES, Batch, Batcher
 from consumers.runtime.circuit_breaker import Brake
-from consumers.runtime.stage import Outcome, Partition, Record, Rejection
 
 
 class Clock:

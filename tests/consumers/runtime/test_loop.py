@@ -12,9 +12,9 @@ from audittrail.archive.object_storage import archive_storage
 from audittrail.models import ActorVersion, AuditEvent
 from consumers import conf
 from consumers.dead_letters import wire_format
+from consumers.errors import Fenced
 from consumers.kafka import clients, schema_registry
 from consumers.models import DeadLetter, DesiredState, Member, StageControl
-from consumers.runtime.stage import Fenced
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from testkit.consumers.running import ROOT, positions, process, put, put_events, raw, running

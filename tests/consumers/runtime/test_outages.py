@@ -11,9 +11,9 @@ from audittrail.models import AuditEvent
 from consumers import conf
 from consumers.kafka import schema_registry
 from consumers.models import Member
+from consumers.records import Record
 from consumers.runtime import delivery
 from consumers.runtime.batcher import Batch
-from consumers.runtime.stage import Record
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from testkit.consumers.gate import Gate

@@ -12,10 +12,11 @@ from audittrail import contracts
 from audittrail.archive import large_payloads, objects, reader, seal, writer
 from audittrail.archive.object_storage import archive_storage
 from consumers import conf
+from consumers.errors import Fenced, NotReady
 from consumers.kafka import clients, schema_registry, topics
 from consumers.operations import sealing
+from consumers.records import Partition, Record
 from consumers.runtime import delivery
-from consumers.runtime.stage import Fenced, NotReady, Partition, Record
 from consumers.stages.archive import ArchiveSink
 from testkit.audittrail.events import raw_event
 from testkit.audittrail.indexes import event

@@ -8,9 +8,10 @@ from audittrail import contracts
 from audittrail.models import AuditEvent, Fork
 from consumers import conf
 from consumers.dead_letters import wire_format
+from consumers.errors import Fenced
 from consumers.kafka import schema_registry
 from consumers.models import DeadLetter, SinkOffset
-from consumers.runtime.stage import Fenced, Partition, Record, Rejection
+from consumers.records import Partition, Record, Rejection
 from consumers.stages.database import DatabaseSink
 from testkit.audittrail.events import enriched_event
 

@@ -4,9 +4,10 @@ import pytest
 
 from audittrail import contracts
 from audittrail.models import ActorVersion
+from consumers.errors import NotReady
 from consumers.kafka import schema_registry
 from consumers.messages import large_payloads
-from consumers.runtime.stage import NotReady, Record
+from consumers.records import Record
 from consumers.stages.enricher import Enricher, Profiles, action, enrichment
 from testkit.audittrail.events import PROFILE, change, raw_event, text_change
 from testkit.consumers.running import raw

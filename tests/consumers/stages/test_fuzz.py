@@ -14,7 +14,7 @@ from consumers import conf
 from consumers.dead_letters import wire_format
 from consumers.kafka import schema_registry
 from consumers.models import DeadLetter, Member
-from consumers.runtime.stage import Record, Rejection
+from consumers.records import Record, Rejection
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from testkit.audittrail.events import PROFILE

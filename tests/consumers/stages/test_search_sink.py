@@ -8,8 +8,9 @@ from audittrail import contracts
 from audittrail.models import Fork
 from audittrail.search import index
 from consumers import conf
+from consumers.errors import NotReady
 from consumers.kafka import schema_registry
-from consumers.runtime.stage import NotReady, Record
+from consumers.records import Record
 from consumers.stages.search import SearchSink
 from testkit.audittrail import indexes
 from testkit.audittrail.events import change
