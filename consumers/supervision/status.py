@@ -45,7 +45,7 @@ class GroupView:
     members.
     """
 
-    consumer_lag: int | None = None
+    lag: int | None = None
     unknown_partitions: int = 0
     state: str | None = None
     members: list[GroupMember] = field(default_factory=list)
@@ -60,7 +60,7 @@ class StageStatus:
     desired_processes: int
     observed_state: str
     reason: str
-    consumer_lag: int | None
+    lag: int | None
     verdict: str
     group: str | None
     view: GroupView

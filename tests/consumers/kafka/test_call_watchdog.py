@@ -8,9 +8,9 @@ from consumers.kafka.call_watchdog import STUCK, enforced
 
 _STUCK = """
 import time
-from consumers import deadline
-deadline.GRACE_SECONDS = 0.1
-with deadline.enforced(0.1, "a call"):
+from consumers.kafka import call_watchdog
+call_watchdog.GRACE_SECONDS = 0.1
+with call_watchdog.enforced(0.1, "a call"):
     time.sleep(60)
 """
 

@@ -10,13 +10,13 @@ PREPARED = """
 import os, signal, socket, time
 import django
 django.setup()
-from consumers import forking
+from consumers.supervision import process_launcher
 
 signal.signal(signal.SIGTERM, lambda *_: None)  # as the supervisor, which only takes note
 
 def launched(work):
-    forking.call_command = lambda *_, **__: work()
-    child = forking.launch(forking.Place("relay", 1))
+    process_launcher.call_command = lambda *_, **__: work()
+    child = process_launcher.launch(process_launcher.Place("relay", 1))
     child.join(20)
     return child.exitcode
 """
