@@ -94,7 +94,7 @@ def test_a_sample_is_taken_of_every_stage(own_trail):
 def test_old_samples_are_forgotten(own_trail, monkeypatch):
     from consumers import tasks
 
-    monkeypatch.setattr(tasks.outbox, "prune", lambda: 0)
+    monkeypatch.setattr(tasks.outbox_retention, "prune", lambda: 0)
     LagSample.objects.create(stage="search", at=timezone.now() - timedelta(days=3), lag=1)
     LagSample.objects.create(stage="search", at=timezone.now(), lag=1)
 
