@@ -1,5 +1,7 @@
 """What the consumers know of themselves: desired and observed state, positions, leases, dead letters, lag."""
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -11,6 +13,22 @@ class DesiredState(models.TextChoices):
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"
+
+
+class ProcessState(models.TextChoices):
+    """What a process, or a lane of the relay, says of itself; the worst first."""
+
+    HALTED = "halted"
+    WAITING = "waiting"
+    STARTING = "starting"
+    PAUSED = "paused"
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+    @classmethod
+    def worst(cls, states: Iterable["ProcessState"]) -> "ProcessState":
+        """The state of a whole from those of its parts: STOPPED where there are none."""
+        return min(states, key=list(cls).index, default=cls.STOPPED)
 
 
 class StageControl(models.Model):

@@ -2,8 +2,10 @@
 
 from django.urls import path
 
-from audittrail import url_converters  # noqa: F401 - the latter registers <article:…> and <sequence:…>
-from audittrail.web import api
+from audittrail.web import (
+    api,
+    url_converters,  # noqa: F401 - the latter registers <article:…> and <sequence:…>
+)
 
 urlpatterns = [
     path("articles/", api.Articles.as_view(), name="api_articles"),

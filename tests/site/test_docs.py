@@ -28,7 +28,9 @@ ADDRESSES = (
 ROW = re.compile(r"^\| (`[A-Z].*?) \| (.*?) \|", re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-PATH = re.compile(r"\b(?:auditsite|audittrail|benchmarks|consumers|examples|newsroom|scripts|stack|testkit|tests)/[\w/-]+\.\w+")
+PATH = re.compile(
+    r"\b(?:auditsite|audittrail|benchmarks|consumers|examples|newsroom|scripts|stack|testkit|tests)/[\w/-]+\.\w+"
+)
 BENCHMARK = re.compile(r"\bbench_\w+")
 COMMAND = re.compile(r"manage\.py ([a-z]\w+)")
 OF_STACK_AND_MAKE = {
