@@ -77,6 +77,13 @@ _LINKS = "noopener noreferrer nofollow"
 _SCHEMES = {"http", "https", "mailto"}
 _INVISIBLE = {"script", "style", "template", "noscript", "iframe", "object", "title"}
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
+_KNOWN_TAGS = (
+    "a|abbr|b|blockquote|br|caption|cite|code|dd|del|div|dl|dt|em|figcaption|figure|h[1-6]|hr|i|iframe|"
+    "img|ins|li|mark|ol|p|pre|q|s|section|small|span|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|u|"
+    "ul|video"
+)
+_KNOWN_TAG = re.compile(rf"</?(?:{_KNOWN_TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_ADDRESS = re.compile(r"""\b(?:href|src|alt|title)\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 _BLOCK = re.compile(
     r"</?(?:p|div|li|ul|ol|h[1-6]|br|tr|table|blockquote|pre|figure|figcaption|hr|dt|dd|section|article)\b[^<>]*>",
     re.IGNORECASE,
@@ -101,12 +108,25 @@ def marked(text: str) -> SafeString:
     return mark_safe(nh3.clean(text, tags={"mark"}, attributes={}))  # noqa: S308 - it is what nh3 let through
 
 
-def plain(text: str) -> str:
-    """A passage of HTML as a person reads it: without tags, entities resolved. Not HTML: escape it to show it."""
+def readable_text(text: str) -> str:
+    """An excerpt of HTML as a person reads it: without tags, entities resolved. Not HTML: escape it to show it."""
     return html.unescape(_TAG.sub("", _BLOCK.sub(" ", text)))
 
 
-def plain_document(text: str) -> str:
+def searchable_text(text: str) -> str:
+    """A text without the tags of HTML, keeping the addresses and titles in them (a changed link must be findable).
+
+    Only HTML's own tags go: what merely stands between angle brackets stays.
+    """
+    return html.unescape(_KNOWN_TAG.sub(_addresses, text))
+
+
+def _addresses(tag: re.Match[str]) -> str:
+    found = (value[1:-1] for value in _ADDRESS.findall(tag[0]))
+    return " ".join(["", *found, ""]) or " "
+
+
+def readable_document(text: str) -> str:
     """A whole article's HTML as plain text, a line to each block."""
     lines = html.unescape(_TAG.sub("", _BLOCK.sub("\n", text))).splitlines()
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip()

@@ -2,8 +2,6 @@
 out.
 """
 
-import html
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
@@ -12,6 +10,7 @@ from django_elasticsearch_dsl.registries import registry
 from elasticsearch.dsl import normalizer
 
 from audittrail import conf
+from audittrail.events.html import searchable_text
 from audittrail.models import AuditEvent
 
 SECTION = "section"
@@ -20,10 +19,6 @@ SECTION = "section"
 _KEYWORD_LIMIT = 1000
 
 _lowercase = normalizer("audit_lowercase", filter=["lowercase"])
-
-_TAGS = "a|abbr|b|blockquote|br|caption|cite|code|dd|del|div|dl|dt|em|figcaption|figure|h[1-6]|hr|i|iframe|img|ins|li|mark|ol|p|pre|q|s|section|small|span|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|u|ul|video"  # noqa: E501
-_TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
-_ADDRESS = re.compile(r"""\b(?:href|src|alt|title)\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 
 
 def _word() -> fields.KeywordField:
@@ -138,19 +133,6 @@ def section_after(event: dict, before: list[str] | None) -> list[str] | None:
     return before
 
 
-def plain(text: str) -> str:
-    """A text without the tags of HTML, keeping the addresses and titles in them (a changed link must be findable).
-
-    Only HTML's own tags go: what merely stands between angle brackets stays.
-    """
-    return html.unescape(_TAG.sub(_addresses, text))
-
-
-def _addresses(tag: re.Match) -> str:
-    found = (value[1:-1] for value in _ADDRESS.findall(tag[0]))
-    return " ".join(["", *found, ""]) or " "
-
-
 def _section(event: dict, value: str | None) -> list[str]:
     if value is None:
         return []
@@ -184,18 +166,18 @@ def _inserted(event: dict) -> Iterator[str]:
     values = event["keyframe"]["values"] if event["keyframe"] else {}
     if event["operation"] == "create":
         # Stores keep maps in orders of their own; the document of an event is the same from each.
-        yield from (plain(value) for _, value in sorted(values.items()) if value)
+        yield from (searchable_text(value) for _, value in sorted(values.items()) if value)
     for change in event["changes"]:
         if change["kind"] == "text" and change["edits"] is None:
-            yield plain(values.get(change["field"]) or change["after"] or "")
-        yield from (plain(edit["inserted"]) for edit in change["edits"] or ())
+            yield searchable_text(values.get(change["field"]) or change["after"] or "")
+        yield from (searchable_text(edit["inserted"]) for edit in change["edits"] or ())
 
 
 def _removed(event: dict) -> Iterator[str]:
     for change in event["changes"]:
         if change["kind"] == "text" and change["edits"] is None:
-            yield plain(change["before"] or "")
-        yield from (plain(edit["removed"]) for edit in change["edits"] or ())
+            yield searchable_text(change["before"] or "")
+        yield from (searchable_text(edit["removed"]) for edit in change["edits"] or ())
 
 
 def _sides(event: dict, side: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from audittrail.events.edit_script import Edit
-from audittrail.events.html import plain
+from audittrail.events.html import readable_text
 
 _CONTEXT = 90
 _LONGEST_PIECE = 300
@@ -68,7 +68,7 @@ def _places(count: int) -> str:
 
 def whole(text: str, kind: Kind, limit: int = 2 * _CONTEXT) -> Passage:
     """A text that was there or not as a whole; cut after about ``limit`` characters."""
-    shown = plain(text[: limit * 4]).strip()
+    shown = readable_text(text[: limit * 4]).strip()
     cut = len(shown) > limit or len(text) > limit * 4
     return [Piece(kind, shown[:limit]), *([Piece("elided", "")] if cut else [])]
 
@@ -94,11 +94,11 @@ def _pieces(before: str | None, group: list[Edit], context: int) -> Iterator[Pie
         yield Piece("elided", "")
     lead = _OPEN_TAG_BEFORE.sub("", before[at : group[0].position])
     for edit in group:
-        yield Piece("same", plain(lead or before[at : edit.position]))
+        yield Piece("same", readable_text(lead or before[at : edit.position]))
         yield from _replaced(edit)
         lead, at = "", edit.position + len(edit.removed)
     end = _sentence_end(before, at, context)
-    yield Piece("same", plain(_OPEN_TAG_AFTER.sub("", before[at:end])))
+    yield Piece("same", readable_text(_OPEN_TAG_AFTER.sub("", before[at:end])))
     if before[end:].strip():
         yield Piece("elided", "")
 
@@ -121,7 +121,7 @@ def _replaced(edit: Edit) -> Iterator[Piece]:
 
 
 def _changed(kind: Kind, text: str) -> Iterator[Piece]:
-    words = plain(text)
+    words = readable_text(text)
     if words.strip():
         yield Piece(kind, words)
     elif text.strip():

@@ -14,7 +14,7 @@ from django.views.generic import TemplateView
 from audittrail import tracking
 from audittrail.admin_base import AdminPage
 from audittrail.events import database_rows
-from audittrail.events.html import looks_like_html, marked, plain_document, safe_html
+from audittrail.events.html import looks_like_html, marked, readable_document, safe_html
 from audittrail.events.versions import State, VersionError, is_reference
 from audittrail.models import AuditEvent, Fork, Head, VerifiedHead
 from audittrail.search import index, queries, query_language
@@ -348,7 +348,7 @@ def _field(name: str, value: str | None, state: State, as_text: bool) -> dict:
     if value is None or (len(value) <= 200 and not looks_like_html(value)):
         return {"name": words.words(name), "short": words.value_words(value, state.labels.get(name))}
     if as_text or not looks_like_html(value):
-        return {"name": words.words(name), "text": plain_document(value) if looks_like_html(value) else value}
+        return {"name": words.words(name), "text": readable_document(value) if looks_like_html(value) else value}
     return {"name": words.words(name), "html": safe_html(value)}
 
 

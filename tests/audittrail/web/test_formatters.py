@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audittrail.events import edit_script
-from audittrail.events.html import looks_like_html, marked, plain, plain_document, safe_html
+from audittrail.events.html import looks_like_html, marked, readable_document, readable_text, safe_html
 from audittrail.events.versions import State
 from audittrail.models import AuditEvent
 from audittrail.timeline.excerpts import passages
@@ -135,7 +135,7 @@ def test_passages_never_fail_and_keep_every_removed_word(before, after):
     edits = edit_script.diff(before, after)
     found = [piece for passage in passages(before, edits) for piece in passage]
     removed = "".join(piece.text for piece in found if piece.kind == "removed" and not piece.markup)
-    assert all(plain(edit.removed).strip() in removed for edit in edits if len(edit.removed) < 300)
+    assert all(readable_text(edit.removed).strip() in removed for edit in edits if len(edit.removed) < 300)
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_search_highlights_keep_their_marks_only():
     assert marked("&lt;b&gt; <mark>x</mark><script>y</script>") == "&lt;b&gt; <mark>x</mark>"
 
 
-def test_a_plain_document_has_a_line_to_each_block():
-    assert plain_document("<p>One &amp; two</p><ul><li>three</li></ul>").split() == ["One", "&", "two", "three"]
+def test_a_readable_document_has_a_line_to_each_block():
+    assert readable_document("<p>One &amp; two</p><ul><li>three</li></ul>").split() == ["One", "&", "two", "three"]
 
 
 def test_text_with_angles_is_not_taken_for_html():
