@@ -11,7 +11,8 @@ from django.views.decorators.http import require_safe
 from audittrail.admin_base import ReadOnlyAdmin
 from audittrail.models import AuditEvent
 from audittrail.timeline.filters import BadFilter
-from audittrail.web import url_converters, views  # noqa: F401 - the former registers <article:…> and <sequence:…>
+from audittrail.web import timeline_views as views
+from audittrail.web import url_converters  # noqa: F401 - registers <article:…> and <sequence:…>
 
 
 def _for_readers(view):

@@ -9,7 +9,7 @@ from django.http import StreamingHttpResponse
 
 from audittrail.models import AuditEvent
 from audittrail.timeline.filters import Filters
-from audittrail.web.formatters import actor_name
+from audittrail.web.change_formatters import actor_name
 from audittrail.web.serializers import EventSerializer
 
 _CHUNK = 200

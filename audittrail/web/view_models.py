@@ -13,7 +13,7 @@ from audittrail.models import AuditEvent
 from audittrail.timeline.gaps import Gap
 from audittrail.timeline.grouping import Run, days
 from audittrail.timeline.version_walk import LONGEST_WALK, states_before
-from audittrail.web import formatters
+from audittrail.web import change_formatters as formatters
 
 
 @dataclass(frozen=True, slots=True)

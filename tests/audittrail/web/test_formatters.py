@@ -9,7 +9,7 @@ from audittrail.events.html import looks_like_html, marked, readable_document, r
 from audittrail.events.versions import State
 from audittrail.models import AuditEvent
 from audittrail.timeline.excerpts import passages
-from audittrail.web import formatters
+from audittrail.web import change_formatters as formatters
 from testkit.audittrail.events import change, text_change
 from testkit.audittrail.histories import BODY, bridge
 

@@ -27,7 +27,7 @@ from audittrail.timeline.histogram import Picture, picture
 from audittrail.timeline.overview import Bar, overview
 from audittrail.timeline.pages import newest_sequence, page
 from audittrail.timeline.version_walk import states_before, version
-from audittrail.web import formatters as words
+from audittrail.web import change_formatters as words
 from audittrail.web import view_models
 from audittrail.web.export import response as export_response
 
