@@ -17,6 +17,17 @@ from audittrail import env
 BASE_DIR = Path(__file__).resolve().parent.parent
 _LOCAL = stack.addresses()
 
+# What the accessors of audittrail.conf and consumers.conf fall back on where no variable is set.
+AUDIT_DEFAULTS = {
+    "KAFKA_BOOTSTRAP_SERVERS": _LOCAL.kafka_bootstrap,
+    "SCHEMA_REGISTRY_URL": _LOCAL.registry_url,
+    "REDIS_URL": _LOCAL.redis_url,
+    "ELASTICSEARCH_URL": _LOCAL.elasticsearch_url,
+    "S3_ENDPOINT_URL": _LOCAL.s3_url,
+    "S3_ACCESS_KEY": _LOCAL.s3_access_key,
+    "S3_SECRET_KEY": _LOCAL.s3_secret_key,
+}
+
 DEBUG = env.truth("DJANGO_DEBUG", False)
 SECRET_KEY = env.text("DJANGO_SECRET_KEY", "local-only-not-a-secret")
 ALLOWED_HOSTS = list(env.listed("DJANGO_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]", "testserver")))
@@ -77,7 +88,7 @@ TEMPLATES = [
 ]
 
 
-def _database(user: str, password: str) -> dict:
+def _database(user: str, password: str) -> dict[str, object]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": env.text("DATABASE_NAME", "audit"),
@@ -131,7 +142,7 @@ STORAGES = {
 
 ELASTICSEARCH_DSL = {
     "default": {
-        "hosts": audit.elasticsearch_url(),
+        "hosts": env.text("ELASTICSEARCH_URL", AUDIT_DEFAULTS["ELASTICSEARCH_URL"]),
         "serializer": OrjsonSerializer(),
         "request_timeout": 10,
         "retry_on_timeout": False,
@@ -158,8 +169,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-_REDIS_URL = env.text("REDIS_URL", _LOCAL.redis_url)
-CELERY_BROKER_URL = _REDIS_URL
+CELERY_BROKER_URL = env.text("REDIS_URL", AUDIT_DEFAULTS["REDIS_URL"])
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = f"{audit.prefix()}audit-control"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

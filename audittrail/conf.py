@@ -1,6 +1,8 @@
-"""Every setting of the audit trail: one environment variable, one accessor, a default that works locally."""
+"""Every setting of the audit trail: one environment variable, one accessor, and a default.
 
-import stack
+The addresses of servers have no default here: the site gives them in its Django settings, as AUDIT_DEFAULTS.
+"""
+
 from audittrail import env
 
 
@@ -42,8 +44,8 @@ def event_limit() -> int:
 
 
 def elasticsearch_url() -> str:
-    """ELASTICSEARCH_URL."""
-    return env.text("ELASTICSEARCH_URL", stack.addresses().elasticsearch_url)
+    """ELASTICSEARCH_URL: the server of the search index."""
+    return env.site_text("ELASTICSEARCH_URL")
 
 
 def search_index() -> str:
@@ -53,17 +55,17 @@ def search_index() -> str:
 
 def s3_endpoint_url() -> str:
     """S3_ENDPOINT_URL: the S3 API of the archive."""
-    return env.text("S3_ENDPOINT_URL", stack.addresses().s3_url)
+    return env.site_text("S3_ENDPOINT_URL")
 
 
 def s3_access_key() -> str:
-    """S3_ACCESS_KEY."""
-    return env.text("S3_ACCESS_KEY", stack.addresses().s3_access_key)
+    """S3_ACCESS_KEY: the access key of that API."""
+    return env.site_text("S3_ACCESS_KEY")
 
 
 def s3_secret_key() -> str:
-    """S3_SECRET_KEY."""
-    return env.text("S3_SECRET_KEY", stack.addresses().s3_secret_key)
+    """S3_SECRET_KEY: the secret of that access key."""
+    return env.site_text("S3_SECRET_KEY")
 
 
 def archive_bucket() -> str:

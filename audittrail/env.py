@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
@@ -29,6 +30,19 @@ def read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
 
 def text(name: str, default: str) -> str:
     return read(name, default, str, "a text")
+
+
+def site_text(name: str) -> str:
+    """The variable `name`, or what the Django setting AUDIT_DEFAULTS holds under that name.
+
+    Raises ImproperlyConfigured if neither is given. Not for the settings module itself, which is not loaded yet.
+    """
+    defaults: dict[str, str] = getattr(settings, "AUDIT_DEFAULTS", {})
+    if value := text(name, defaults.get(name, "")):
+        return value
+    raise ImproperlyConfigured(
+        f"{name} is not set. Set this environment variable, or AUDIT_DEFAULTS[{name!r}] in the Django settings."
+    )
 
 
 def integer(name: str, default: int, minimum: int = 0) -> int:

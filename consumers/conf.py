@@ -1,6 +1,8 @@
-"""Every setting of the consumers: one environment variable, one accessor, a default that works locally."""
+"""Every setting of the consumers: one environment variable, one accessor, and a default.
 
-import stack
+The addresses of servers have no default here: the site gives them in its Django settings, as AUDIT_DEFAULTS.
+"""
+
 from audittrail import conf as audit
 from audittrail import contracts, env
 
@@ -15,17 +17,17 @@ def prefix() -> str:
 
 def kafka_bootstrap_servers() -> str:
     """KAFKA_BOOTSTRAP_SERVERS: host:port of some brokers, by commas."""
-    return env.text("KAFKA_BOOTSTRAP_SERVERS", stack.addresses().kafka_bootstrap)
+    return env.site_text("KAFKA_BOOTSTRAP_SERVERS")
 
 
 def schema_registry_url() -> str:
     """SCHEMA_REGISTRY_URL: a registry that speaks Confluent's API."""
-    return env.text("SCHEMA_REGISTRY_URL", stack.addresses().registry_url)
+    return env.site_text("SCHEMA_REGISTRY_URL")
 
 
 def redis_url() -> str:
     """REDIS_URL: where idempotency keys are kept under at_least_once."""
-    return env.text("REDIS_URL", stack.addresses().redis_url)
+    return env.site_text("REDIS_URL")
 
 
 # Names
