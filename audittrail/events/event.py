@@ -1,9 +1,9 @@
 """The event: its fields and their types, defined once.
 
-Everything that sends, stores, searches or shows events derives its fields from here, or is checked against them when it is
-imported: the contracts (audittrail.contracts), the rows of outbox and database, the columns of the archive, the search
-document, the fingerprints and the serializers. An event is a plain dict at run time, as the Avro codec takes and gives it:
-identities are uuid.UUID, times aware datetimes in UTC to the microsecond, hashes bytes.
+Everything that sends, stores, searches or shows events derives its fields from here, or is checked against them when it
+is imported: the contracts (audittrail.contracts), the rows of outbox and database, the columns of the archive, the
+search document, the fingerprints and the serializers. An event is a plain dict at run time, as the Avro codec takes and
+gives it: identities are uuid.UUID, times aware datetimes in UTC to the microsecond, hashes bytes.
 """
 
 from datetime import datetime
@@ -45,7 +45,10 @@ class EventContext(TypedDict):
 
 
 class EditRecord(TypedDict):
-    """One edit of a text, as audittrail.events.edit_script.Edit. `position`: code points from the start of the text before."""
+    """One edit of a text, as audittrail.events.edit_script.Edit.
+
+    `position`: code points from the start of the text before.
+    """
 
     position: int
     removed: str
@@ -55,8 +58,8 @@ class EditRecord(TypedDict):
 class Change(TypedDict):
     """What happened to one field.
 
-    Scalars have `before` and `after` as canonical text, relations `before_ids` and `after_ids` in order, texts `edits`; a text
-    with one side unknown or null has `before` and `after` instead. What a kind does not have is null.
+    Scalars have `before` and `after` as canonical text, relations `before_ids` and `after_ids` in order, texts `edits`;
+    a text with one side unknown or null has `before` and `after` instead. What a kind does not have is null.
     """
 
     field: str
@@ -66,6 +69,28 @@ class Change(TypedDict):
     before_ids: list[str] | None
     after_ids: list[str] | None
     edits: list[EditRecord] | None
+
+
+def change_record(
+    field: str,
+    kind: ChangeKind,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    before_ids: list[str] | None = None,
+    after_ids: list[str] | None = None,
+    edits: list[EditRecord] | None = None,
+) -> Change:
+    """A change with the members its kind has; the others are null."""
+    return {
+        "field": field,
+        "kind": kind,
+        "before": before,
+        "after": after,
+        "before_ids": before_ids,
+        "after_ids": after_ids,
+        "edits": edits,
+    }
 
 
 class Keyframe(TypedDict):

@@ -12,6 +12,7 @@ from audittrail import contracts
 from audittrail.contracts.codec import UndecodableEvent
 from consumers import conf
 from consumers.database import connect
+from consumers.dead_letters import rows as dead_letter_rows
 from consumers.dead_letters import wire_format
 from consumers.errors import Fenced, NotReady
 from consumers.kafka import clients, topics
@@ -145,5 +146,5 @@ def _store_events(connection: psycopg.Connection, events: list[Decoded]) -> list
 
 
 def _store_letters(connection: psycopg.Connection, letters: list[Decoded]) -> list[Rejection]:
-    rows.store_letters(connection, (letter for _, letter in letters))
+    dead_letter_rows.store_letters(connection, (letter for _, letter in letters))
     return []

@@ -1,4 +1,4 @@
-"""How events and dead letters become rows: the columns, and the statements of the database sink."""
+"""How events become rows: the columns, and the statements of the database sink."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -105,57 +105,6 @@ def store_events(connection: psycopg.Connection, events: Iterable[dict]) -> list
 
 def _original(event: dict) -> str:
     return orjson.dumps(event, default=_hexadecimal).decode()
-
-
-_LETTER_COLUMNS = [
-    "id",
-    "stage",
-    "reason",
-    "detail",
-    "origin_topic",
-    "origin_partition",
-    "origin_offset",
-    "origin_timestamp",
-    "key",
-    "headers",
-    "value",
-    "payload",
-    "article_id",
-    "sequence",
-    "failed_at",
-]
-
-_INSERT_LETTER = f"""
-    INSERT INTO consumers_deadletter ({", ".join(_LETTER_COLUMNS)})
-    VALUES ({", ".join(["%s"] * len(_LETTER_COLUMNS))})
-    ON CONFLICT DO NOTHING"""
-
-
-def store_letters(connection: psycopg.Connection, letters: Iterable[dict]) -> None:
-    """Add the dead letters that are not there yet. Raises psycopg.Error."""
-    with connection.cursor() as cursor:
-        cursor.executemany(_INSERT_LETTER, [_letter_row(letter) for letter in letters])
-
-
-def _letter_row(letter: dict) -> tuple:
-    origin = letter["origin"]
-    return (
-        letter["dead_letter_id"],
-        letter["stage"],
-        letter["reason"],
-        letter["detail"].replace("\0", "␀"),
-        origin["topic"],
-        origin["partition"],
-        origin["offset"],
-        origin["timestamp"],
-        letter["key"],
-        _json(letter["headers"]),
-        letter["value"],
-        _json(letter.get("payload")),
-        letter.get("article_id"),
-        letter.get("sequence"),
-        letter["failed_at"],
-    )
 
 
 _TAKE = """
