@@ -1,12 +1,13 @@
-"""Dead letters to rows of consumers_deadletter, each once."""
+"""Dead letters as rows of DeadLetter: the statement of the database sink."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
 import psycopg
 
-_COLUMNS = [
+from consumers.dead_letters.wire_format import Letter
+
+_COLUMNS = (
     "id",
     "stage",
     "reason",
@@ -22,22 +23,22 @@ _COLUMNS = [
     "article_id",
     "sequence",
     "failed_at",
-]
-
+)
 _INSERT = f"""
     INSERT INTO consumers_deadletter ({", ".join(_COLUMNS)})
     VALUES ({", ".join(["%s"] * len(_COLUMNS))})
-    ON CONFLICT DO NOTHING"""  # noqa: S608 - of the names above
+    ON CONFLICT DO NOTHING"""  # noqa: S608  names of columns only
 
 
-def store_letters(connection: psycopg.Connection[Any], letters: Iterable[dict[str, Any]]) -> None:
+def store_letters(connection: psycopg.Connection, letters: Iterable[Letter]) -> None:
     """Add the dead letters that are not there yet. Raises psycopg.Error."""
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, [_row(letter) for letter in letters])
 
 
-def _row(letter: dict[str, Any]) -> tuple[object, ...]:
-    origin = letter["origin"]
+def _row(letter: Letter) -> tuple[object, ...]:
+    """The values of a letter, in the order of _COLUMNS."""
+    origin, payload = letter["origin"], letter.get("payload")
     return (
         letter["dead_letter_id"],
         letter["stage"],
@@ -48,14 +49,10 @@ def _row(letter: dict[str, Any]) -> tuple[object, ...]:
         origin["offset"],
         origin["timestamp"],
         letter["key"],
-        _json(letter["headers"]),
+        orjson.dumps(letter["headers"]).decode(),
         letter["value"],
-        _json(letter.get("payload")),
+        None if payload is None else orjson.dumps(payload).decode(),
         letter.get("article_id"),
         letter.get("sequence"),
         letter["failed_at"],
     )
-
-
-def _json(value: object) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()

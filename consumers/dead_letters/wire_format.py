@@ -6,6 +6,7 @@ import struct
 import uuid
 from datetime import UTC, datetime
 from functools import cache
+from typing import TypedDict
 
 import jsonschema
 import orjson
@@ -16,12 +17,59 @@ from audittrail.contracts.codec import SchemaOfId, UndecodableEvent, schema_id
 from consumers import conf
 from consumers.kafka.schema_registry import Schemas
 from consumers.messages import large_payloads
+from consumers.messages.large_payloads import HexReference
 from consumers.records import Message, Record, Rejection
 
 NAMESPACE = uuid.UUID("6f1dd8f6-9f5c-5c5e-8d1e-0d1a5f0c2c52")
 TYPE = b"audittrail.DeadLetter"
 CONTENT_TYPE = b"application/vnd.confluent.json"
 _FRAME = struct.Struct(">bI")
+
+
+class _Place(TypedDict):
+    topic: str
+    partition: int
+    offset: int
+
+
+class WireOrigin(_Place):
+    """Where the message was read, as the contract has it. `timestamp`: milliseconds since 1970."""
+
+    timestamp: int | None
+
+
+class Origin(_Place):
+    """Where the message was read."""
+
+    timestamp: datetime | None
+
+
+class _LetterBase(TypedDict):
+    dead_letter_id: str
+    stage: str
+    reason: str
+    detail: str
+    headers: dict[str, str | None]
+    payload: HexReference | None
+    article_id: str | None
+    sequence: int | None
+    failed_at: str
+
+
+class WireLetter(_LetterBase):
+    """A dead letter as the contract content-audit-trail.dead-letters has it: key, headers and value are base64."""
+
+    origin: WireOrigin
+    key: str | None
+    value: str | None
+
+
+class Letter(_LetterBase):
+    """A dead letter as read: headers stay base64, as the rows keep them."""
+
+    origin: Origin
+    key: bytes | None
+    value: bytes | None
 
 
 def identity(stage: str, record: Record) -> uuid.UUID:
@@ -44,7 +92,7 @@ class Writer:
         away.
         """
         letter, record = self._letter(rejection), rejection.record
-        headers = {
+        headers: dict[str, bytes | None] = {
             "ce_specversion": b"1.0",
             "ce_id": letter["dead_letter_id"].encode(),
             "ce_type": TYPE,
@@ -56,12 +104,18 @@ class Writer:
         }
         partition = record.partition % conf.dead_letter_partitions()
         return Message(
-            conf.dead_letter_topic(), partition, headers["ce_id"], self._frame + orjson.dumps(letter), headers
+            conf.dead_letter_topic(),
+            partition,
+            letter["dead_letter_id"].encode(),
+            self._frame + orjson.dumps(letter),
+            headers,
         )
 
-    def _letter(self, rejection: Rejection) -> dict:
+    def _letter(self, rejection: Rejection) -> WireLetter:
         record = rejection.record
-        large = record.value is not None and len(record.value) > audit.event_limit()
+        value, payload = _text(record.value), None
+        if record.value is not None and len(record.value) > audit.event_limit():
+            value, payload = None, large_payloads.store(record.value)
         return {
             "dead_letter_id": str(identity(self._stage, record)),
             "stage": self._stage,
@@ -75,47 +129,51 @@ class Writer:
             },
             "key": _text(record.key),
             "headers": {name: _text(value) for name, value in record.headers.items()},
-            "value": None if large else _text(record.value),
-            "payload": large_payloads.store(record.value) if large else None,
+            "value": value,
+            "payload": payload,
             "article_id": rejection.article_id,
             "sequence": rejection.sequence,
             "failed_at": datetime.now(UTC).isoformat(),
         }
 
 
-def decode(value: bytes | None, schema_of_id: SchemaOfId) -> dict:
-    """The dead letter in a message's value, as its contract describes it, except that key and value are bytes and the
-    origin's time a datetime; headers stay base64.
+def decode(value: bytes | None, schema_of_id: SchemaOfId) -> Letter:
+    """The dead letter in a message's value; what the contract makes optional and it lacks is null, headers empty.
 
     `schema_of_id`: as for Codec.decode.  Raises UndecodableEvent, and what `schema_of_id` raises when it cannot tell.
     """
-    identifier = schema_id(value or b"")
+    data = value or b""
+    identifier = schema_id(data)
     try:
         schema_of_id(identifier)
     except LookupError as error:
         raise UndecodableEvent("unknown_schema_id", f"no schema has id {identifier}") from error
     try:
-        letter = _known_to_us(orjson.loads(value[_FRAME.size :]))
-        _validator().validate(letter)
-        return letter | {
-            "key": _bytes(letter.get("key")),
-            "value": _bytes(letter.get("value")),
-            "headers": letter.get("headers", {}),
-            "origin": letter["origin"] | {"timestamp": _time(letter["origin"].get("timestamp"))},
-        }
+        return _letter_of(_validated(data[_FRAME.size :]))
     except jsonschema.ValidationError as error:
         raise UndecodableEvent("wrong_schema", f"{error.json_path}: {error.message}"[:500]) from error
     except (ValueError, OverflowError, OSError, RecursionError) as error:
         raise UndecodableEvent("malformed", str(error)[:500]) from error
 
 
-def _known_to_us(letter):
-    """Without what a later version of the contract may have added."""
-    return (
-        {name: letter[name] for name in letter if name in _validator().schema["properties"]}
-        if isinstance(letter, dict)
-        else letter
-    )
+def _validated(data: bytes) -> WireLetter:
+    """A letter that fits the contract, without what a later version of it may have added."""
+    letter = orjson.loads(data)
+    if isinstance(letter, dict):
+        letter = {name: letter[name] for name in letter if name in _FIELDS}
+    _validator().validate(letter)
+    complete: WireLetter = _OPTIONAL | letter | {"origin": {"timestamp": None} | letter["origin"]}
+    return complete
+
+
+def _letter_of(wire: WireLetter) -> Letter:
+    origin = wire["origin"]
+    return {
+        **wire,
+        "key": _bytes(wire["key"]),
+        "value": _bytes(wire["value"]),
+        "origin": {**origin, "timestamp": _time(origin["timestamp"])},
+    }
 
 
 @cache
@@ -123,6 +181,17 @@ def _validator() -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(
         contracts.schema(contracts.DEAD_LETTERS, contracts.latest(contracts.DEAD_LETTERS))
     )
+
+
+_FIELDS = frozenset(WireLetter.__annotations__)
+_OPTIONAL: dict[str, object] = {
+    "key": None,
+    "headers": {},
+    "value": None,
+    "payload": None,
+    "article_id": None,
+    "sequence": None,
+}
 
 
 def _known(timestamp_ms: int) -> int | None:

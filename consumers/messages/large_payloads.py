@@ -5,6 +5,7 @@ should be is a rejection.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,6 +18,13 @@ from consumers.errors import NotReady
 from consumers.kafka.schema_registry import codec, schemas
 from consumers.messages.decoding import Decoded, rejection
 from consumers.records import Rejection
+
+
+class HexReference(TypedDict):
+    """Where bytes lie in object storage, as JSON can hold it: SHA-256, hexadecimal, and size in bytes."""
+
+    sha256: str
+    size: int
 
 
 def whole(decoded: list[Decoded]) -> tuple[list[Decoded], list[Rejection]]:
@@ -33,14 +41,14 @@ def whole(decoded: list[Decoded]) -> tuple[list[Decoded], list[Rejection]]:
     return complete, rejections
 
 
-def store(data: bytes) -> dict:
+def store(data: bytes) -> HexReference:
     """Keep bytes in object storage; where they lie, as dead letters say it. Raises NotReady."""
     with _available():
         reference = large_payloads.put(data)
     return {"sha256": reference["sha256"].hex(), "size": reference["size"]}
 
 
-def fetch(reference: dict) -> bytes:
+def fetch(reference: HexReference) -> bytes:
     """The bytes that `store` kept. Raises NotReady and payloads.PayloadError."""
     with _available():
         return large_payloads.get({"sha256": bytes.fromhex(reference["sha256"]), "size": reference["size"]})
