@@ -7,11 +7,11 @@ pytest-xdist deals groups of tests out to its workers. Without it everything run
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from testkit.paths import ROOT
+
 TOGETHER = {"pipeline": "tests/pipeline/", "faults": "tests/faults/"}
 """Folders whose tests share a fixture that is dear, or must not meet each other."""
 BREAKS_SERVICES = "trail"
@@ -39,7 +39,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @contextmanager
 def _services(lock: int) -> Iterator[None]:
-    with (ROOT / "pytest.ini").open() as file:
+    with (ROOT / "manage.py").open() as file:
         fcntl.flock(file, lock)
         yield
 

@@ -7,7 +7,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -18,8 +17,8 @@ from consumers.runtime.loop import Loop
 from consumers.runtime.stage import Stage
 from testkit.audittrail.events import PROFILE, raw_event
 from testkit.consumers.witness import until
+from testkit.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30
 MOVING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE)
 """What a coordinator says that moves: Kafka balances its leaders every five minutes."""

@@ -25,7 +25,8 @@ from testkit.faults.pipeline import Pipeline
 from testkit.faults.run import verdicts
 from testkit.faults.schedule import STAGES
 from testkit.faults.stalls import Stalls
-from testkit.faults.trail import ROOT, Trail
+from testkit.faults.trail import Trail
+from testkit.paths import ROOT
 from testkit.waiting import until
 
 IMPORT = "import"

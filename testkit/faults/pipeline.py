@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from stack import endpoints, places, processes
 from stack.processes import Process
 from testkit.faults.proxy import Proxies, Proxy
-from testkit.faults.trail import ROOT, Trail
+from testkit.faults.trail import Trail
+from testkit.paths import ROOT
 
 ENDS_WITHIN = 40
 

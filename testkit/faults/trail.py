@@ -4,11 +4,9 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import stack
-
-ROOT = Path(__file__).resolve().parents[2]
+from testkit.paths import ROOT
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ import pytest
 
 from stack import places
 from testkit.faults.trail import Trail
-from tests.consumers.conftest import own_contracts, own_trail, partitions  # noqa: F401 - fixtures for the tests here
 
 
 @pytest.fixture
-def trail(own_trail, fresh_database):  # noqa: F811
+def trail(own_trail, fresh_database):
     """A trail whose services may be killed; skipped on the stack that people share."""
     if places.stack_name() == "dev":
         pytest.skip("services are killed, and Kafka's data deleted: use another stack, as make test does")

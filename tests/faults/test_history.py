@@ -3,7 +3,7 @@
 import pytest
 
 from testkit.faults.history import PROCESSES, Passage, report
-from tests.conftest import HISTORY
+from testkit.paths import HISTORY
 
 SMALL = HISTORY / "peps-history-small.jsonl.gz"
 

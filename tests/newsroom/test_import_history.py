@@ -10,7 +10,7 @@ from newsroom.history.importer import Importer
 from newsroom.history.reader import read
 from newsroom.models import Article, Author, ImportedArticle
 from testkit.newsroom.histories import event, life, write
-from tests.conftest import HISTORY
+from testkit.paths import HISTORY
 
 SMALL = HISTORY / "peps-history-small.jsonl.gz"
 

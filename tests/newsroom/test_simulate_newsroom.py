@@ -2,7 +2,7 @@ import signal
 import subprocess
 import sys
 
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 
 def test_sigterm_ends_it_cleanly(fresh_database):

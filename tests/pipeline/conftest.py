@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from tests.conftest import ROOT, cloned_database, pointed_at
+from testkit.databases import cloned_database, pointed_at
+from testkit.paths import ROOT
 
 SECONDS = 60
 

@@ -18,7 +18,7 @@ from audittrail.models import Fork
 from audittrail.search import documents, index
 from consumers.stages import database_rows as sink_rows
 from newsroom.models import Article
-from tests.conftest import pointed_at
+from testkit.databases import pointed_at
 
 ARTICLES = 14
 EVENTS = 4

@@ -3,7 +3,6 @@
 import inspect
 import re
 import runpy
-from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
@@ -12,8 +11,8 @@ import audittrail.conf
 import consumers.conf
 import stack
 from audittrail import env
+from testkit.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 LOCAL = stack.addresses()
 ADDRESSES = (

@@ -5,59 +5,26 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
-from django.core.files.storage import storages
 
 from audittrail.archive import format, object_names, objects, reader, seal, writer
 from audittrail.archive.object_storage import archive_storage
 from audittrail.archive.writer import DamagedArchive
+from testkit.audittrail.archives import TOPIC, row, write
 from testkit.audittrail.events import change, text_change
-from testkit.audittrail.indexes import event
 
-TOPIC = "tPq9-kZ_Q0mC7eVbYxw1Ag"
-MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 DOCUMENTED = Path(__file__).resolve().parents[3] / "docs" / "archive.md"
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    """A bucket of the test's own; its name."""
-    name = f"t{uuid.uuid4().hex[:12]}"
-    monkeypatch.setattr(storages["audit"], "bucket_name", name)
-    objects.ensure_bucket()
-    yield name
-    for key in objects.listed(""):
-        objects.delete(key)
-    archive_storage.client.delete_bucket(Bucket=name)
-
-
-def row(offset: int, day: int = 0, partition: int = 7, topic_id: str = TOPIC, **values) -> dict:
-    """An event with its origin: the one at `offset`, appended that many seconds into a day."""
-    origin = {"topic_id": topic_id, "partition": partition, "offset": offset}
-    return (
-        event(offset % 5, offset // 5 + 1)
-        | origin
-        | {"appended_at": MIDNIGHT + timedelta(days=day, seconds=offset)}
-        | values
-    )
-
-
-def write(rows: list[dict], position: int | None = None, size: int = 10) -> int | None:
-    for start in range(0, len(rows), size):
-        some = rows[start : start + size]
-        position = writer.append(some[0]["topic_id"], some[0]["partition"], some, position)
-    return position
 
 
 def offsets() -> list[int]:
     return sorted(found["offset"] for found in reader.events())
 
 
-def test_an_event_comes_back_as_it_was(bucket):
+def test_an_event_comes_back_as_it_was(own_bucket):
     changes = [
         text_change("body", (3, "alleged\n", ""), (9, "", "🚋")),
         change("tags", "relation", before_ids=[], after_ids=["5", "3"]),
@@ -72,7 +39,7 @@ def test_an_event_comes_back_as_it_was(bucket):
     assert list(reader.events()) == [original]
 
 
-def test_an_object_holds_one_day_and_goes_on_where_the_one_before_ended(bucket):
+def test_an_object_holds_one_day_and_goes_on_where_the_one_before_ended(own_bucket):
     write([row(0), row(3), row(4, day=1), row(9, day=1)])
     first, second = objects.listed(object_names.TAIL)
     assert first == f"tail/topic={TOPIC}/date=2026-01-01/p07-00000000000000000000.parquet"
@@ -80,7 +47,7 @@ def test_an_object_holds_one_day_and_goes_on_where_the_one_before_ended(bucket):
     assert [writer.segment(name, objects.metadata(name)) for name in (first, second)] == [(0, 4), (4, 10)]
 
 
-def test_writing_again_from_anywhere_adds_nothing(bucket):
+def test_writing_again_from_anywhere_adds_nothing(own_bucket):
     rows = [row(offset) for offset in range(40)]
     write(rows)
     before = objects.listed("")
@@ -88,14 +55,14 @@ def test_writing_again_from_anywhere_adds_nothing(bucket):
     assert objects.listed("") == before and offsets() == list(range(40))
 
 
-def test_where_a_partition_ends(bucket):
+def test_where_a_partition_ends(own_bucket):
     write([row(offset) for offset in range(25)])
     write([row(offset, day=1, partition=3) for offset in range(4)])
     write([row(offset, topic_id="other") for offset in range(90)])
     assert writer.ends(TOPIC, {3, 7, 11}) == {3: 4, 7: 25}
 
 
-def test_a_long_day_is_not_listed_from_its_beginning(bucket, monkeypatch):
+def test_a_long_day_is_not_listed_from_its_beginning(own_bucket, monkeypatch):
     monkeypatch.setattr(writer, "BESIDE", 10)
     write([row(offset) for offset in range(100)], size=1)
     seen = []
@@ -108,14 +75,14 @@ def test_a_long_day_is_not_listed_from_its_beginning(bucket, monkeypatch):
 
 
 @pytest.mark.parametrize("near", [0, 12, 5_000], ids=["nothing known", "far behind", "beyond the end"])
-def test_a_wrong_guess_of_where_a_partition_ends_costs_time_only(bucket, monkeypatch, near):
+def test_a_wrong_guess_of_where_a_partition_ends_costs_time_only(own_bucket, monkeypatch, near):
     monkeypatch.setattr(writer, "BESIDE", 10)
     write([row(offset) for offset in range(40)], size=4)
 
     assert writer.ends(TOPIC, {7}, {7: near}) == {7: 40}
 
 
-def test_what_another_topic_brought_lately_is_known(bucket):
+def test_what_another_topic_brought_lately_is_known(own_bucket):
     old, new = row(0, topic_id="before"), row(0, day=5, topic_id="before", event_id=uuid.uuid4())
     write([old]), write([new | {"offset": 9}])
     write([row(0, day=5, event_id=uuid.uuid4())])
@@ -152,7 +119,7 @@ class Writer(threading.Thread):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_racing_freezing_dying_writers_and_sealers_keep_every_event_once(bucket, seed):
+def test_racing_freezing_dying_writers_and_sealers_keep_every_event_once(own_bucket, seed):
     log = [row(offset, day=offset // 300) for offset in range(1500) if offset % 37]  # holes: markers of transactions
     writers = [Writer(log, 10 * seed + number) for number in range(6)]
     for each in writers:
@@ -168,7 +135,7 @@ def test_racing_freezing_dying_writers_and_sealers_keep_every_event_once(bucket,
     assert offsets() == expected and list(reader.check()) == [] and seal.open_days() == []
 
 
-def test_without_the_names_that_exclude_each_other_events_double(bucket, monkeypatch):
+def test_without_the_names_that_exclude_each_other_events_double(own_bucket, monkeypatch):
     """What the test above would see if objects could be created twice."""
     store = objects.create_once
     monkeypatch.setattr(
@@ -183,7 +150,7 @@ def test_without_the_names_that_exclude_each_other_events_double(bucket, monkeyp
     assert sum(len(format.from_parquet(objects.read(name).content)) for name in stored) > 40
 
 
-def test_a_sealed_day_is_sorted_by_article_and_counted(bucket):
+def test_a_sealed_day_is_sorted_by_article_and_counted(own_bucket):
     write([row(offset) for offset in range(40)])
     write([row(offset, partition=2, day=1) for offset in range(4)])
     manifest = seal.seal(date(2026, 1, 1))
@@ -195,7 +162,7 @@ def test_a_sealed_day_is_sorted_by_article_and_counted(bucket):
     assert seal.open_days() == [date(2026, 1, 2)] and len(offsets()) == 44
 
 
-def test_a_sealer_that_died_half_way_is_succeeded(bucket, monkeypatch):
+def test_a_sealer_that_died_half_way_is_succeeded(own_bucket, monkeypatch):
     write([row(offset) for offset in range(20)])
     write([row(offset, partition=2) for offset in range(20)])
     store = objects.create_once
@@ -212,7 +179,7 @@ def test_a_sealer_that_died_half_way_is_succeeded(bucket, monkeypatch):
     assert seal.seal(date(2026, 1, 1)).events == 40 and len(offsets()) == 40
 
 
-def test_tails_go_only_when_their_sealed_objects_are_unharmed(bucket):
+def test_tails_go_only_when_their_sealed_objects_are_unharmed(own_bucket):
     position = write([row(offset) for offset in range(20)])
     manifest = seal.seal(date(2026, 1, 1))
     assert seal.superfluous_tails(date(2026, 1, 1)) == []
@@ -242,7 +209,7 @@ def findings() -> list[tuple[str, str]]:
     return [(finding.kind, finding.name) for finding in reader.check()]
 
 
-def test_damage_is_named(bucket):
+def test_damage_is_named(own_bucket):
     sealed, (first, second, third) = sealed_and_tail()
     assert findings() == []
     keep = objects.read(second)
@@ -256,7 +223,7 @@ def test_damage_is_named(bucket):
     assert findings() == [("added", third.replace("p07", "p07x"))]
 
 
-def test_damage_to_sealed_days_is_named(bucket):
+def test_damage_to_sealed_days_is_named(own_bucket):
     sealed, _ = sealed_and_tail()
     content = objects.read(sealed).content
     replace(sealed, content + b"x")
@@ -271,13 +238,13 @@ def test_damage_to_sealed_days_is_named(bucket):
     assert ("unreadable", object_names.manifest(date(2026, 1, 1))) in findings()
 
 
-def test_a_foreign_object_does_not_stop_writing_or_reading(bucket):
+def test_a_foreign_object_does_not_stop_writing_or_reading(own_bucket):
     replace(f"tail/topic={TOPIC}/date=2026-01-01/notes.txt", b"?"), replace("manifests/readme", b"?")
     write([row(offset) for offset in range(20)])
     assert writer.ends(TOPIC, {7}) == {7: 20} and len(offsets()) == 20 and seal.open_days() == [date(2026, 1, 1)]
 
 
-def test_a_tail_without_its_end_is_named(bucket):
+def test_a_tail_without_its_end_is_named(own_bucket):
     replace(object_names.Tail(TOPIC, 7, 0, date(2026, 1, 1)).name, b"?")
     with pytest.raises(DamagedArchive, match="does not say which offsets"):
         write([row(0)])
@@ -300,7 +267,7 @@ def documented_query(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("sealed", [True, False])
-def test_the_documented_query_reads_every_event_once(bucket, tmp_path, sealed):
+def test_the_documented_query_reads_every_event_once(own_bucket, tmp_path, sealed):
     position = write([row(offset) for offset in range(20)])
     write([row(offset, day=1) for offset in range(20, 50)], position)
     if sealed:

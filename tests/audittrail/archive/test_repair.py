@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from audittrail.archive import format, manifests, object_names, objects, reader, repair, seal, writer
+from testkit.audittrail.archives import TOPIC, row, write
 from testkit.audittrail.indexes import event
-from tests.audittrail.archive.test_archive import TOPIC, bucket, row, write  # noqa: F401  (a fixture)
 
 DAY = date(2026, 1, 1)
 
@@ -25,7 +25,7 @@ def retitled(name: str, metadata: dict[str, str]):
 
 
 @pytest.fixture
-def tails(bucket) -> list[str]:  # noqa: F811
+def tails(own_bucket) -> list[str]:
     """Names of three objects, of ten events each."""
     write([row(offset) for offset in range(30)])
     return objects.listed(object_names.TAIL)

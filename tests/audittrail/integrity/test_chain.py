@@ -3,7 +3,6 @@ import re
 import subprocess
 import sys
 from hashlib import sha256
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -14,8 +13,7 @@ from audittrail.integrity import chain
 from audittrail.integrity.chain import Chain
 from testkit.audittrail.articles import Article
 from testkit.audittrail.events import text_change
-
-ROOT = Path(__file__).parents[3]
+from testkit.paths import ROOT
 
 
 @pytest.fixture

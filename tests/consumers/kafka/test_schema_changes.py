@@ -13,7 +13,7 @@ from fastavro.utils import generate_many
 from audittrail.contracts.compatibility import STRICTER, incompatibilities
 from consumers.kafka import schema_registry
 from testkit.consumers.schema_changes import CHANGES, SchemaChange
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 RULE = ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE)
 

@@ -17,7 +17,7 @@ from consumers.stages import enricher
 from testkit.consumers.contract_files import forget
 from testkit.consumers.running import put_events, raw, running
 from testkit.consumers.witness import committed, until
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 GUIDE = (ROOT / "docs" / "evolving-contracts.md").read_text()
 

@@ -15,7 +15,7 @@ from newsroom.models import Article
 from testkit.consumers.relaying import relaying
 from testkit.consumers.running import running
 from testkit.consumers.witness import captured, faults, pending, some_articles, until
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 SECONDS = 60
 EXAMPLE = ROOT / "examples" / "read_enriched.py"

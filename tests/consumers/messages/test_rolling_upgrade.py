@@ -22,7 +22,7 @@ from newsroom.models import Article
 from testkit.consumers.newer import FIELD
 from testkit.consumers.running import process
 from testkit.consumers.witness import captured, committed, pending, some_articles, until
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 

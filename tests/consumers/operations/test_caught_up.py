@@ -18,7 +18,7 @@ from consumers.operations.caught_up import InDatabase, goal
 from consumers.supervision import control
 from newsroom.models import Article
 from testkit.consumers.witness import some_articles, until
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 

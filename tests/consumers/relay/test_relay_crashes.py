@@ -19,7 +19,7 @@ from consumers.relay.publisher import Publisher
 from consumers.relay.recovery import Recovery
 from consumers.relay.store import LaneStore
 from testkit.consumers.witness import captured, faults, pending, published, some_articles, until, writers
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -14,8 +14,8 @@ from consumers.models import Member
 from consumers.runtime import metrics
 from consumers.stages.enricher import Enricher
 from testkit.consumers.running import positions, process, put_events, raw, running
+from testkit.consumers.trail import PARTITIONS
 from testkit.consumers.witness import committed, until
-from tests.consumers import PARTITIONS
 
 pytestmark = pytest.mark.timeout(120)
 

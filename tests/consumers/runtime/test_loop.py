@@ -17,9 +17,10 @@ from consumers.kafka import clients, schema_registry
 from consumers.models import DeadLetter, DesiredState, Member, StageControl
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
-from testkit.consumers.running import ROOT, positions, process, put, put_events, raw, running
+from testkit.consumers.running import positions, process, put, put_events, raw, running
+from testkit.consumers.trail import PARTITIONS
 from testkit.consumers.witness import committed, until
-from tests.consumers import PARTITIONS
+from testkit.paths import ROOT
 
 
 def enriched() -> list[dict]:

@@ -21,8 +21,8 @@ from consumers.stages.archive import ArchiveSink
 from testkit.audittrail.events import raw_event
 from testkit.audittrail.indexes import event
 from testkit.consumers.running import positions, process, put, running
+from testkit.consumers.trail import PARTITIONS
 from testkit.consumers.witness import until
-from tests.consumers import PARTITIONS
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ from testkit.audittrail import indexes
 from testkit.audittrail.events import change
 from testkit.audittrail.indexes import event
 from testkit.consumers.running import process, put, running
+from testkit.consumers.trail import PARTITIONS
 from testkit.consumers.witness import until
-from tests.consumers import PARTITIONS
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import textwrap
 
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 PREPARED = """
 import os, signal, socket, time

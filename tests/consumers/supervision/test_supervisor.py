@@ -20,7 +20,7 @@ from consumers.supervision.supervisor import (
     wanted_places,
 )
 from testkit.consumers.witness import until
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 RELAY = Place("relay", 1)
 

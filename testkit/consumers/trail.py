@@ -5,10 +5,9 @@ database.
 import uuid
 
 import pytest
-from django.core.files.storage import storages
 
-from testkit.consumers.contract_files import contract_files  # noqa: F401 - a fixture for all tests here
-from tests.consumers import PARTITIONS
+PARTITIONS = 4
+"""Of the raw and of the enriched topic of a test's own trail: what a transaction costs the brokers grows with them."""
 
 
 @pytest.fixture
@@ -67,19 +66,3 @@ def _forget_groups() -> None:
     from consumers.kafka import clients
 
     clients.positions.cache_clear()
-
-
-@pytest.fixture
-def own_bucket(monkeypatch):
-    """A bucket of the test's own, for this process and those it starts; its name."""
-    from audittrail.archive import objects
-    from audittrail.archive.object_storage import archive_storage
-
-    name = f"t{uuid.uuid4().hex[:12]}"
-    monkeypatch.setenv("AUDIT_ARCHIVE_BUCKET", name)
-    monkeypatch.setattr(storages["audit"], "bucket_name", name)
-    objects.ensure_bucket()
-    yield name
-    for each in objects.listed(""):
-        objects.delete(each)
-    archive_storage.client.delete_bucket(Bucket=name)
