@@ -1,7 +1,7 @@
 """Events and messages too large for Kafka: kept in object storage under the hash of their content, and referred to.
 
 An object lies at ``payloads/<first 2 hexadecimal digits>/<all 64>`` of its SHA-256, is written once, and lives as long
-as the archive. What botocore raises when the store is away passes through every function here.
+as the archive. Functions that ask for one raise ObjectStoreError when the store does not do it.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def get(reference: dict) -> bytes:
     """The bytes of a reference, checked. Raises DanglingPayload or AlteredPayload."""
     name = name_of(reference["sha256"])
     try:
-        data = archive_storage.read(name)
+        data = archive_storage.read(name).content
     except FileNotFoundError as error:
         raise DanglingPayload(f"{name} is not in bucket {conf.archive_bucket()}") from error
     if len(data) != reference["size"]:

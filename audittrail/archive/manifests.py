@@ -54,12 +54,12 @@ class DamagedManifest(Exception):
 
 
 def days() -> list[date]:
-    """Sealed days, oldest first. Raises ArchiveUnavailable."""
+    """Sealed days, oldest first. Raises ObjectStoreUnavailable."""
     return list(object_names.known(object_names.manifest_day, objects.listed(object_names.MANIFESTS)))
 
 
 def load(day: date) -> Manifest:
-    """Raises FileNotFoundError for a day that is not sealed, DamagedManifest, ArchiveUnavailable."""
+    """Raises FileNotFoundError for a day that is not sealed, DamagedManifest, ObjectStoreUnavailable."""
     try:
         raw = orjson.loads(objects.read(object_names.manifest(day)).content)
         sealed = tuple(
@@ -73,7 +73,7 @@ def load(day: date) -> Manifest:
 def ends(topic_id: str, partitions: set[int]) -> dict[int, int]:
     """Where the sealed days of a topic end, by partition; partitions they do not mention are left out.
 
-    Raises ArchiveUnavailable, DamagedManifest.
+    Raises ObjectStoreUnavailable, DamagedManifest.
     """
     found: dict[int, int] = {}
     for day in reversed(days()):

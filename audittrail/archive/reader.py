@@ -34,7 +34,7 @@ class Finding:
 def current(since: date | None = None) -> list[str]:
     """Names of the objects that make up the archive, by day; `since`: from that day of arrival on.
 
-    Raises DamagedManifest, ArchiveUnavailable.
+    Raises DamagedManifest, ObjectStoreUnavailable.
     """
     since = since or date.min
     sealed = manifests.days()
@@ -61,7 +61,7 @@ def check(seen: Callable[[str, bytes], None] = lambda name, content: None) -> It
     name and content to `seen`.
 
     A cut at the very end of a partition does not show here (nothing follows it): the sequences of the articles show it.
-    Raises ArchiveUnavailable.
+    Raises ObjectStoreUnavailable.
     """
     sealed: dict[date, manifests.Manifest] = {}
     for name in objects.listed(object_names.MANIFESTS):
@@ -92,7 +92,7 @@ def check(seen: Callable[[str, bytes], None] = lambda name, content: None) -> It
     yield from _breaks(ranges)
 
 
-def _fetched(wanted: Iterable[str]) -> Iterator[Future[objects.Stored]]:
+def _fetched(wanted: Iterable[str]) -> Iterator[Future[objects.StoredObject]]:
     """Each object, in order, being read or having been; the result raises as objects.read."""
     left = iter(wanted)
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="archive") as pool:
@@ -133,7 +133,7 @@ def _holds(part: Range, tail: object_names.Tail) -> bool:
     return (part.topic_id, part.partition) == (tail.topic_id, tail.partition) and part.start <= tail.first < part.end
 
 
-def _checked_tail(tail: object_names.Tail, stored: objects.Stored, seen: Callable[[str, bytes], None]) -> Range:
+def _checked_tail(tail: object_names.Tail, stored: objects.StoredObject, seen: Callable[[str, bytes], None]) -> Range:
     seen(tail.name, stored.content)
     covered = segment(tail.name, stored.metadata)
     if hashlib.sha256(stored.content).hexdigest() != stored.metadata.get("sha256"):

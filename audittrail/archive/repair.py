@@ -40,7 +40,7 @@ class Gap(NamedTuple):
 
 def write(events: Sequence[dict]) -> None:
     """Store events that the archive lacks; best in an order that a repetition would have too. Raises
-    ArchiveUnavailable.
+    ObjectStoreUnavailable.
     """
     for start in range(0, len(events), EVENTS_AN_OBJECT):
         some = events[start : start + EVENTS_AN_OBJECT]
@@ -54,7 +54,7 @@ def write(events: Sequence[dict]) -> None:
 
 
 def rows(name: str) -> list[dict]:
-    """The events of an object with their origins; none if it cannot be read. Raises ArchiveUnavailable."""
+    """The events of an object with their origins; none if it cannot be read. Raises ObjectStoreUnavailable."""
     try:
         return format.events(format.from_parquet(objects.read(name).content))
     except (FileNotFoundError, pa.ArrowException, ValueError):
@@ -65,7 +65,7 @@ def rebuild(name: str, right: Callable[[dict], dict | None]) -> bool:
     """Put an object right; whether it is now byte for byte what was written.
 
     `right`: the captured event for a row, None where there is none: then the row is left out.  Raises CannotMend,
-    ArchiveUnavailable.
+    ObjectStoreUnavailable.
     """
     if name.startswith(object_names.EVENTS):
         _rebuild_sealed(name, right)
@@ -125,7 +125,7 @@ def _put_back(name: str, content: bytes, metadata: dict[str, str]) -> None:
         objects.create_once(name, content, metadata)
 
 
-def _replace(name: str, stored: objects.Stored, content: bytes, metadata: dict[str, str]) -> None:
+def _replace(name: str, stored: objects.StoredObject, content: bytes, metadata: dict[str, str]) -> None:
     """Only once what stands there is kept, under a name of its content."""
     objects.create_once(
         f"{EVIDENCE}{name}-{hashlib.sha256(stored.content).hexdigest()}", stored.content, stored.metadata
@@ -134,7 +134,7 @@ def _replace(name: str, stored: objects.Stored, content: bytes, metadata: dict[s
 
 
 def gaps() -> list[Gap]:
-    """Offsets between objects that no object covers, in every topic. Raises ArchiveUnavailable, DamagedManifest."""
+    """Offsets between objects that no object covers, in every topic. Raises ObjectStoreUnavailable, DamagedManifest."""
     by_partition = defaultdict(list)
     for part, day in _ranges():
         by_partition[part.topic_id, part.partition].append((part.start, part.end, day))
@@ -161,7 +161,8 @@ def _ranges() -> Iterator[tuple[manifests.Range, date]]:
 def close(gap: Gap) -> None:
     """Say of the offsets of a lost object that nothing is there any more: its events are restored elsewhere.
 
-    The sequences of the articles prove that none is lacking, not the offsets.  Raises CannotMend, ArchiveUnavailable.
+    The sequences of the articles prove that none is lacking, not the offsets.  Raises CannotMend,
+    ObjectStoreUnavailable.
     """
     # In the day of what follows: a writer looks for the end of a partition in its newest day.
     name = object_names.Tail(gap.topic_id, gap.partition, gap.start, gap.day).name

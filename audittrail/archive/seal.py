@@ -18,13 +18,13 @@ from audittrail.archive.writer import DamagedArchive, segment
 
 
 def open_days() -> list[date]:
-    """Days that have a tail and no manifest, oldest first. Raises ArchiveUnavailable."""
+    """Days that have a tail and no manifest, oldest first. Raises ObjectStoreUnavailable."""
     days = {tail.day for tail in object_names.known(object_names.tail, objects.listed(object_names.TAIL))}
     return sorted(days - set(manifests.days()))
 
 
 def tails(day: date) -> list[object_names.Tail]:
-    """The tail objects of a day, by topic, partition and offset. Raises ArchiveUnavailable."""
+    """The tail objects of a day, by topic, partition and offset. Raises ObjectStoreUnavailable."""
     prefixes = (f"{topic}date={day}/" for topic in objects.folders(object_names.TAIL))
     return sorted(tail for prefix in prefixes for tail in object_names.known(object_names.tail, objects.listed(prefix)))
 
@@ -32,7 +32,8 @@ def tails(day: date) -> list[object_names.Tail]:
 def seal(day: date) -> Manifest:
     """Seal a day whose tail is complete; the manifest in force, ours or that of a quicker sealer.
 
-    Raises DamagedArchive if objects overlap, are incomplete or differ from what is sealed already; ArchiveUnavailable.
+    Raises DamagedArchive if objects overlap, are incomplete or differ from what is sealed already;
+    ObjectStoreUnavailable.
     """
     by_partition = sorted(tails(day), key=lambda tail: (tail.partition, tail))
     sealed = tuple(
@@ -57,7 +58,7 @@ def _seal_partition(day: date, partition: int, tails: list[object_names.Tail]) -
 def together(tails: list[object_names.Tail]) -> tuple[pa.Table, list[Range]]:
     """A partition's events of a day, in order of article and sequence, and the offsets they cover.
 
-    Raises DamagedArchive, FileNotFoundError, ArchiveUnavailable.
+    Raises DamagedArchive, FileNotFoundError, ObjectStoreUnavailable.
     """
     tables, ranges = [], []
     for _, some in groupby(tails, key=lambda tail: tail.topic_id):

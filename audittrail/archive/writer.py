@@ -49,7 +49,7 @@ def append(topic_id: str, partition: int, rows: Sequence[dict], position: int | 
     """Archive rows of one partition, in offset order; the position after them, from which the next call goes on.
 
     `position`: where the archive ends (see `ends`), None where it has nothing of this partition. Rows before it are
-    there already. Raises ArchiveUnavailable, after which the same call completes the work, and DamagedArchive.
+    there already. Raises ObjectStoreUnavailable, after which the same call completes the work, and DamagedArchive.
     """
     offsets = [row["offset"] for row in rows]
     while (first := bisect_left(offsets, position or 0)) < len(rows):
@@ -88,7 +88,7 @@ def ends(topic_id: str, partitions: set[int], near: Mapping[int, int] = MappingP
 
     `near`: where each is thought to end, so that a long day need not be listed from its beginning. A wrong one costs
     time, not truth. Looks from the newest day backwards, and among sealed days for partitions that have no tail left.
-    Raises ArchiveUnavailable, DamagedArchive.
+    Raises ObjectStoreUnavailable, DamagedArchive.
     """
     last: dict[int, object_names.Tail] = {}
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="archive") as pool:
@@ -121,7 +121,7 @@ def known_elsewhere(topic_id: str, since: date, beginning: str = "") -> set[tupl
     """Identity and hash of the events archived since a day from *other* topics: a topic made anew is filled with some
     of them again.
 
-    `beginning`: only of topics whose ids begin like this.  Raises ArchiveUnavailable.
+    `beginning`: only of topics whose ids begin like this.  Raises ObjectStoreUnavailable.
     """
     known: set[tuple[bytes, bytes]] = set()
     for prefix in objects.folders(f"{object_names.TAIL}topic={beginning}"):

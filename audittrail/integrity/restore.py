@@ -80,7 +80,7 @@ class Holding:
 def plan(report: Report, recent: datetime, article_id: str | None = None) -> Iterator[Step]:
     """Everything that can be done about a report's findings; of what came after `recent` nothing is known to be lost.
 
-    `article_id`: only this article's events, and no objects.  Raises SearchUnavailable, ArchiveUnavailable.
+    `article_id`: only this article's events, and no objects.  Raises SearchUnavailable, ObjectStoreUnavailable.
     """
     damaged = {
         finding.article_id

@@ -111,7 +111,7 @@ class Archive(NamedTuple):
 
 
 def read_archive(digested: Digester) -> Archive:
-    """Every object of the archive, each read once. Raises objects.ArchiveUnavailable, and FileNotFoundError for one
+    """Every object of the archive, each read once. Raises objects.ObjectStoreUnavailable, and FileNotFoundError for one
     that went meanwhile.
     """
     kinds = {"missing": "object_missing", "gap": "object_missing", "added": "added"}

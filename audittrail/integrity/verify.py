@@ -166,7 +166,7 @@ class _Run:
         comparison = store_comparison.Comparison("archive", self.known, self._in_scope)
         try:
             self._compare(comparison, store_comparison.archived(comparison, reading.result()))
-        except (objects.ArchiveUnavailable, archive_digests.Died) as error:
+        except (objects.ObjectStoreUnavailable, archive_digests.Died) as error:
             self._found("archive", "unavailable", "", 0, str(error))
         except FileNotFoundError as error:
             self._found("archive", "object_missing", "", 0, f"gone while it was read: {error}")

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TypedDict
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from audittrail import conf as audit
 from audittrail import contracts
 from audittrail.archive import large_payloads
+from audittrail.archive.object_storage import ObjectStoreError
 from audittrail.contracts.codec import Codec, UndecodableEvent
 from audittrail.events.versions import is_reference
 from consumers.errors import NotReady
@@ -68,5 +67,5 @@ def _raw() -> Codec:
 def _available() -> Iterator[None]:
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
-        raise NotReady(f"the object store at {audit.s3_endpoint_url()}: {error}") from error
+    except ObjectStoreError as error:
+        raise NotReady(f"the object store at {audit.s3_endpoint_url()}: {error.reason}") from error

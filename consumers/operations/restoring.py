@@ -36,8 +36,8 @@ Problems = list[str]
 def carry_out(steps: Iterable[Step], recent: datetime, progress: Callable[[int], None]) -> tuple[int, Problems]:
     """How many steps were done, and what could not be.
 
-    Raises psycopg.Error, SearchUnavailable, ArchiveUnavailable: what was done until then stays, the same call completes
-    it.
+    Raises psycopg.Error, SearchUnavailable, ObjectStoreUnavailable: what was done until then stays, the same call
+    completes it.
     """
     by_deed: dict[str, list[Step]] = defaultdict(list)
     for step in steps:

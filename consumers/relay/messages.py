@@ -4,10 +4,9 @@ mode).
 
 from collections.abc import Sequence
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from audittrail import contracts
 from audittrail.archive import large_payloads
+from audittrail.archive.object_storage import ObjectStoreError
 from audittrail.conf import event_source
 from audittrail.contracts import amendments
 from audittrail.contracts.codec import Codec
@@ -182,8 +181,8 @@ class MessageWriter:
     def _value(self, event: dict) -> bytes:
         try:
             value = large_payloads.shrink(event, self._codec.encode)
-        except (BotoCoreError, ClientError) as error:
-            raise NotReady(f"object storage is away, a large event waits: {error}") from error
+        except ObjectStoreError as error:
+            raise NotReady(f"object storage is away, a large event waits: {error.reason}") from error
         if len(value) > LARGEST_MESSAGE:
             raise _too_large(value)
         return value

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 from audittrail import contracts
 from audittrail.archive import object_names, objects, writer
 from audittrail.archive.manifests import DamagedManifest
-from audittrail.archive.objects import ArchiveUnavailable
+from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
 from audittrail.events.times import EPOCH
 from consumers import conf
@@ -23,7 +23,7 @@ from consumers.runtime.stage import Stage
 UPLOADS = 8
 """Objects written at the same time."""
 
-_NOT_NOW = (ArchiveUnavailable, DamagedArchive, DamagedManifest)
+_NOT_NOW = (ObjectStoreUnavailable, DamagedArchive, DamagedManifest)
 
 
 class ArchiveSink(Stage):

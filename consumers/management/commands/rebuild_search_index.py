@@ -10,7 +10,7 @@ from rich.progress import Progress
 from audittrail import conf
 from audittrail.archive import reader
 from audittrail.archive.manifests import DamagedManifest
-from audittrail.archive.objects import ArchiveUnavailable
+from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.events import database_rows
 from audittrail.models import AuditEvent
 from audittrail.search import index, reindex
@@ -19,7 +19,7 @@ from consumers.errors import NotReady
 from consumers.messages import large_payloads
 
 BATCH = 1000
-_TROUBLE = (SearchUnavailable, ArchiveUnavailable, DamagedManifest, NotReady, reindex.NotTheSame)
+_TROUBLE = (SearchUnavailable, ObjectStoreUnavailable, DamagedManifest, NotReady, reindex.NotTheSame)
 
 
 class Command(BaseCommand):

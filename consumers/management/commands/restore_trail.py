@@ -17,7 +17,7 @@ from rich.table import Table
 
 from audittrail import conf
 from audittrail.archive.manifests import DamagedManifest
-from audittrail.archive.objects import ArchiveUnavailable
+from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
 from audittrail.integrity.restore import DEEDS, Step, plan
 from audittrail.integrity.verify import STORES, Report, verify
@@ -28,7 +28,7 @@ from consumers.operations.restoring import carry_out
 AT_ONCE = 10_000
 _ROUNDS = 3
 _SHOWN = 50
-_TROUBLE = (SearchUnavailable, ArchiveUnavailable, DamagedArchive, DamagedManifest, psycopg.Error, DatabaseError)
+_TROUBLE = (SearchUnavailable, ObjectStoreUnavailable, DamagedArchive, DamagedManifest, psycopg.Error, DatabaseError)
 
 DESCRIPTION = """\
 Verifies the trail, then re-creates what a store has lost or holds altered, from copies that are proven to be what was captured.

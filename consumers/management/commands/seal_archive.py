@@ -8,11 +8,11 @@ from django.core.management.base import BaseCommand, CommandError
 from audittrail import conf
 from audittrail.archive import objects, seal
 from audittrail.archive.manifests import DamagedManifest
-from audittrail.archive.objects import ArchiveUnavailable
+from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
 from consumers.operations import sealing
 
-_TROUBLE = (ArchiveUnavailable, DamagedArchive, DamagedManifest, sealing.NotKnown, KafkaException)
+_TROUBLE = (ObjectStoreUnavailable, DamagedArchive, DamagedManifest, sealing.NotKnown, KafkaException)
 
 
 class Command(BaseCommand):

@@ -3,12 +3,16 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 
 from audittrail import conf, contracts
 from audittrail.archive import large_payloads
-from audittrail.archive.object_storage import ArchiveStorage, archive_storage
+from audittrail.archive.object_storage import (
+    ArchiveStorage,
+    ObjectStoreRefusal,
+    ObjectStoreUnavailable,
+    archive_storage,
+)
 from audittrail.contracts.codec import Codec
 from testkit.audittrail.events import raw_event, text_change
 
@@ -41,7 +45,7 @@ def test_making_sure_of_the_bucket_twice_is_as_once():
 def test_an_object_is_created_once():
     assert archive_storage.create_once("once", b"first", {"end": "42"})
     assert not archive_storage.create_once("once", b"second", {"end": "43"})
-    assert archive_storage.read("once") == b"first"
+    assert archive_storage.read("once").content == b"first"
     assert archive_storage.head("once") == {"end": "42"}
 
 
@@ -49,7 +53,7 @@ def test_of_many_at_once_one_creates():
     with ThreadPoolExecutor(8) as pool:
         created = list(pool.map(lambda n: archive_storage.create_once("race", b"%d" % n), range(32)))
     assert created.count(True) == 1
-    assert archive_storage.read("race") == b"%d" % created.index(True)
+    assert archive_storage.read("race").content == b"%d" % created.index(True)
 
 
 @pytest.mark.parametrize("ask", [ArchiveStorage.head, ArchiveStorage.read])
@@ -59,12 +63,12 @@ def test_what_is_not_there_is_not_found(ask):
 
 
 def test_wrong_credentials_are_an_error_and_not_an_existing_object():
-    with pytest.raises(ClientError):
+    with pytest.raises(ObjectStoreUnavailable, match="answers 403"):
         ArchiveStorage(secret_key="wrong").create_once("refused", b"")
 
 
 def test_a_store_that_is_away_is_an_error_of_its_own():
-    with pytest.raises(BotoCoreError):
+    with pytest.raises(ObjectStoreUnavailable, match=r"does not answer \(EndpointConnectionError\)"):
         ArchiveStorage(endpoint_url="http://127.0.0.1:9").create_once("away", b"")
 
 
@@ -135,5 +139,20 @@ def test_a_conflict_without_end_is_an_error(answers):
     storage, stubber = answers
     for _ in range(5):
         stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
-    with pytest.raises(ClientError, match="ConditionalRequestConflict"):
+    with pytest.raises(ObjectStoreUnavailable, match="answers 409") as caught:
         storage.create_once("contended", b"")
+    assert "ConditionalRequestConflict" in caught.value.reason
+
+
+def test_a_request_that_the_store_does_not_accept_is_no_matter_of_waiting(answers):
+    storage, stubber = answers
+    stubber.add_client_error("put_object", "KeyTooLongError", http_status_code=400)
+    with pytest.raises(ObjectStoreRefusal, match="KeyTooLongError"):
+        storage.create_once("long", b"")
+
+
+def test_a_bucket_that_is_not_there_yet_is_waited_for(answers):
+    storage, stubber = answers
+    stubber.add_client_error("put_object", "NoSuchBucket", http_status_code=404)
+    with pytest.raises(ObjectStoreUnavailable, match="the archive sink makes it when it starts"):
+        storage.create_once("early", b"")
