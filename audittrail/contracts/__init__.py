@@ -1,7 +1,8 @@
 """The contracts: what an event on each topic looks like, as files, every version kept.
 
 A contract is named by the base name of its topic (without prefix); its versions count from 1. Version N of contract C
-is the file ``C.vN.avsc`` (Avro) or ``C.vN.json`` (JSON Schema, draft-07) beside this module.
+is the file ``C.vN.avsc`` (Avro) or ``C.vN.json`` (JSON Schema, draft-07) in this folder. The newest versions of the
+event's contracts describe the event as audittrail.events.event defines it; importing this package checks that.
 """
 
 import json
@@ -9,12 +10,19 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any, Final
 
 import fastavro
 
-RAW = "content-audit-trail"
-ENRICHED = "content-audit-trail.enriched"
-DEAD_LETTERS = "content-audit-trail.dead-letters"
+from audittrail.contracts.event_types import require_same_types
+from audittrail.events.event import EnrichedEvent, Event
+
+RAW: Final = "content-audit-trail"
+ENRICHED: Final = "content-audit-trail.enriched"
+DEAD_LETTERS: Final = "content-audit-trail.dead-letters"
+
+SchemaDocument = dict[str, Any]
+"""A schema as JSON."""
 
 _FOLDER = Path(__file__).parent
 _FILE = re.compile(r"(?P<contract>.+)\.v(?P<version>[1-9]\d*)\.(?P<format>avsc|json)")
@@ -68,12 +76,18 @@ def text(contract: str, version: int) -> str:
 
 
 @cache
-def schema(contract: str, version: int) -> dict:
+def schema(contract: str, version: int) -> SchemaDocument:
     """The schema: parsed by fastavro for Avro, a plain dict for JSON Schema. Not to be changed. Raises
     UnknownContract.
     """
-    document = json.loads(text(contract, version))
-    return fastavro.parse_schema(document) if schema_type(contract) == "AVRO" else document
+    document: SchemaDocument = json.loads(text(contract, version))
+    return _parsed(document) if schema_type(contract) == "AVRO" else document
+
+
+def _parsed(document: SchemaDocument) -> SchemaDocument:
+    parsed = fastavro.parse_schema(document)
+    assert isinstance(parsed, dict)  # noqa: S101 - for the type: a document that is an object is parsed into one
+    return parsed
 
 
 def differences(contract: str, version: int) -> list[str]:
@@ -85,7 +99,7 @@ def differences(contract: str, version: int) -> list[str]:
     return sorted(_differences(json.loads(text(contract, version - 1)), json.loads(text(contract, version)), ""))
 
 
-def _differences(before, after, path: str) -> Iterator[str]:
+def _differences(before: object, after: object, path: str) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for name in before.keys() | after.keys():
             yield from _differences(before.get(name), after.get(name), f"{path}/{name}")
@@ -94,3 +108,13 @@ def _differences(before, after, path: str) -> Iterator[str]:
         yield from (f"{path} with {json.dumps(item)}" for item in after if item not in before)
     elif before != after:
         yield f"{path} (from {json.dumps(before)} to {json.dumps(after)})"
+
+
+def require_event_fields() -> None:
+    """Raise FieldMismatch unless the newest event contracts have the fields and types of audittrail.events.event."""
+    for contract, event_type in ((RAW, Event), (ENRICHED, EnrichedEvent)):
+        path = _path(contract, latest(contract))
+        require_same_types(json.loads(path.read_text()), f"the contract {path.name}", event_type)
+
+
+require_event_fields()
