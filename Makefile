@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 MANAGE := $(PYTHON) manage.py
 PORT ?= 8000
 
-.PHONY: .venv programs run test soak bench clean
+.PHONY: .venv programs run lint requirements test soak bench clean
 
 # Python's packages and the services' programs are fetched at the same time.
 MAKEFLAGS += --jobs=2
@@ -13,11 +13,25 @@ MAKEFLAGS += --jobs=2
 
 .venv/installed: requirements.txt requirements-dev.txt
 	$(PYTHON3) -m venv .venv
-	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt
+	$(PYTHON) -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	touch $@
 
 programs:
 	@$(PYTHON3) -m stack.packages $(PROGRAMS) && $(PYTHON3) -m stack fetch
+
+# Rules, format, direction of imports, types: what ruff, import-linter and mypy say of the whole tree.
+lint: .venv
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/mypy .
+
+# Pins what pyproject.toml allows; what is pinned stays, unless ARGS says --upgrade or --upgrade-package NAME.
+requirements: export UV_CUSTOM_COMPILE_COMMAND := make requirements
+requirements: PIN := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate pyproject.toml
+requirements: .venv
+	$(PIN) --extra site --extra stack $(ARGS) --output-file requirements.txt
+	$(PIN) --extra dev --constraint requirements.txt $(ARGS) --output-file requirements-dev.txt
 
 # Everything, from nothing: services, database, topics, contracts, logins, then site, worker, consumers and a newsroom at work.
 # Ctrl-C ends it all; the data stays for the next time.
@@ -37,10 +51,10 @@ bench: .venv programs
 # Consumers are started by the hundred in tests, faults and figures: compiled once, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-# All tests, on a stack of their own that is ended whatever happens. ARGS go to pytest. Three at a time, as some wait for a time-out to pass.
+# What lint finds, then all tests, on a stack of their own that is ended whatever happens. ARGS go to pytest. Three at a time, as some wait for a time-out to pass.
 test: export STACK := test
 test: PROGRAMS := kcat chromium
-test: .venv programs
+test: .venv programs lint
 	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m stack up && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 # Faults for MINUTES minutes by the schedule of SEED, on a stack of its own, and what they did to the trail.
