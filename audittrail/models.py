@@ -9,6 +9,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
+from audittrail import outbox
+
 
 class Key(models.TextField):
     """A text compared byte by byte, so that every process and every tool sorts it alike."""
@@ -87,11 +89,13 @@ class OutboxEvent(EventBase):
     published_at = models.DateTimeField(null=True)
     set_aside = models.TextField(null=True, help_text="Why this event violates the contract; null where it does not.")
 
+    objects = outbox.OutboxQuerySet.as_manager()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["article_id", "sequence"], name="outbox_article_sequence")]
         indexes = [
-            models.Index(fields=["id", "slot"], name="outbox_pending", condition=Q(published_at=None, set_aside=None)),
-            models.Index(fields=["id"], name="outbox_set_aside", condition=Q(set_aside__isnull=False)),
+            models.Index(fields=["id", "slot"], name="outbox_pending", condition=outbox.IS_PENDING),
+            models.Index(fields=["id"], name="outbox_set_aside", condition=outbox.IS_SET_ASIDE),
             BrinIndex(fields=["recorded_at"], name="outbox_recorded_at"),
         ]
 

@@ -49,11 +49,7 @@ def wake_relay() -> None:
 @shared_task
 def watch_outbox() -> None:
     """Say so when events wait too long to be published, and wake the relay."""
-    oldest = (
-        OutboxEvent.objects.using("pipeline")
-        .filter(published_at=None, set_aside=None)
-        .aggregate(at=Min("recorded_at"))["at"]
-    )
+    oldest = OutboxEvent.objects.using("pipeline").pending().aggregate(at=Min("recorded_at"))["at"]
     if oldest is None:
         return
     wake_relay()

@@ -16,7 +16,7 @@ import pyarrow.compute
 from django.db import DEFAULT_DB_ALIAS
 from elasticsearch import helpers
 
-from audittrail import conf
+from audittrail import conf, outbox
 from audittrail.archive import format, object_names, objects, reader, repair
 from audittrail.events import database_rows
 from audittrail.integrity import fingerprints, provenance
@@ -190,17 +190,12 @@ def _read_capture(holdings: dict[str, Holding], recent: datetime) -> None:
             "article_id", "sequence", "hash"
         ):
             holdings[article].known.append((sequence, bytes(hash_)))
-    captured = OutboxEvent.objects.filter(article_id__in=list(holdings))
-    for row in captured.values_list(
-        "article_id", "sequence", "hash", "previous_hash", "published_at", "set_aside"
-    ).iterator():
-        article, sequence, hash_, previous_hash, published_at, set_aside = row
+    captured = OutboxEvent.objects.filter(article_id__in=list(holdings)).annotate(in_flight=outbox.is_in_flight(recent))
+    for row in captured.values_list("article_id", "sequence", "hash", "previous_hash", "in_flight").iterator():
+        article, sequence, hash_, previous_hash, in_flight = row
         holding = holdings[article]
         holding.known += [(sequence, bytes(hash_))] + [(sequence - 1, bytes(previous_hash))] * (sequence > 1)
-        if published_at is None or published_at > recent:
-            holding.in_flight.add(sequence)
-        elif set_aside is None:
-            holding.in_outbox.add(sequence)
+        (holding.in_flight if in_flight else holding.in_outbox).add(sequence)
 
 
 def _events_of(name: str, articles: Collection[str]) -> Iterator[dict]:

@@ -115,9 +115,9 @@ class _Run:
             self.expected[article] = Expected(anchor, anchor)
         self.report.articles = len(self.expected)
         outbox = self._of_article(OutboxEvent.objects.all())
-        self.waiting = set(outbox.filter(published_at=None).values_list("article_id", "sequence").iterator())
-        self.fresh = set(outbox.filter(published_at__gt=self.recent).values_list("article_id", "sequence").iterator())
-        self.report.set_aside = outbox.exclude(set_aside=None).count()
+        self.waiting = set(outbox.unpublished().values_list("article_id", "sequence").iterator())
+        self.fresh = set(outbox.published_after(self.recent).values_list("article_id", "sequence").iterator())
+        self.report.set_aside = outbox.set_aside().count()
         self.amended = set(outbox.exclude(amendments=[]).values_list("article_id", "sequence").iterator())
         self.report.amended = len(self.amended)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from audittrail import outbox
 from audittrail.models import OutboxEvent
 
 _EXPLAINED = 100
@@ -62,18 +63,20 @@ def _causes(article_id: str, missing: list[int]) -> dict[int, GapCause]:
 
 
 def _outbox_causes(article_id: str, missing: list[int]) -> dict[int, GapCause]:
-    rows = OutboxEvent.objects.filter(article_id=article_id, sequence__in=missing).values_list(
-        "sequence", "set_aside", "published_at"
-    )
-    return {sequence: _outbox_cause(set_aside, published_at is not None) for sequence, set_aside, published_at in rows}
+    rows = OutboxEvent.objects.filter(article_id=article_id, sequence__in=missing).annotate(state=outbox.STATE)
+    return {
+        sequence: _outbox_cause(state, reason)
+        for sequence, state, reason in rows.values_list("sequence", "state", "set_aside")
+    }
 
 
-def _outbox_cause(set_aside: str | None, published: bool) -> GapCause:
-    if set_aside is not None:
+def _outbox_cause(state: str, reason: str | None) -> GapCause:
+    if state == outbox.OutboxState.SET_ASIDE:
         return GapCause(
-            f"it was set aside at the source because it breaks the contract ({set_aside}). A platform admin can release it."
+            f"it was set aside at the source because it breaks the contract ({reason}). "
+            "A platform admin can release it."
         )
-    if published:
+    if state == outbox.OutboxState.PUBLISHED:
         return GapCause("it has been published and is being processed.", on_its_way=True)
     return GapCause("it is captured and waits to be published.", on_its_way=True)
 

@@ -15,6 +15,7 @@ from django.db.models import Max
 
 from audittrail import conf as audit
 from audittrail.models import Head, OutboxEvent
+from audittrail.outbox import OutboxQuerySet
 from audittrail.search import index
 from consumers.kafka import clients
 from consumers.operations.pipeline_position import Passage
@@ -130,7 +131,7 @@ class Watch:
 
     def look(self) -> Missing:
         """Raises what the stores raise when they are away; ask again then."""
-        self.missing.relay = self._rows().filter(set_aside=None).count()
+        self.missing.relay = self._rows().pending().count()
         self.missing.database = self.database.look()
         self.missing.search = self.search.look()
         if self.missing.relay == 0:
@@ -140,7 +141,7 @@ class Watch:
 
     def set_aside(self) -> int:
         """Events that violate the contract and wait for somebody to release them."""
-        return self._rows().exclude(set_aside=None).count()
+        return self._rows().set_aside().count()
 
-    def _rows(self):
-        return OutboxEvent.objects.using("pipeline").filter(id__lte=self.goal.last_row, published_at=None)
+    def _rows(self) -> OutboxQuerySet:
+        return OutboxEvent.objects.using("pipeline").filter(id__lte=self.goal.last_row)

@@ -14,7 +14,7 @@ def dead_letter_causes(article_id: str, sequences: list[int]) -> dict[int, GapCa
 
 def set_aside_causes(article_id: str, sequences: list[int]) -> dict[int, GapCause]:
     """Those of the sequences that violate the contract, with the page where an admin releases them."""
-    events = SetAsideEvent.objects.filter(article_id=article_id, sequence__in=sequences).exclude(set_aside=None)
+    events = SetAsideEvent.objects.filter(article_id=article_id, sequence__in=sequences).set_aside()
     return {
         event.sequence: GapCause(
             f"it was set aside at the source because it breaks the contract ({event.set_aside[:200]}). An admin can mend and release it.",

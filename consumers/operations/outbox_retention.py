@@ -4,20 +4,13 @@ import time
 
 from django.db import connections
 
+from audittrail import outbox
 from consumers import conf
 from consumers.kafka import clients
 from consumers.operations.pipeline_position import Passage
 
 PATIENCE_SECONDS = 30.0
 AT_ONCE = 10_000
-
-# An event that ended in the dead letters is in no store, and stays; of an amended one only the outbox knows what was
-# captured.
-_PRUNE = """
-DELETE FROM audittrail_outboxevent WHERE id IN (
-  SELECT o.id FROM audittrail_outboxevent o
-  JOIN audittrail_auditevent e ON e.article_id = o.article_id AND e.sequence = o.sequence AND e.hash = o.hash
-  WHERE o.amendments = '[]' AND o.published_at < now() - make_interval(days => %(days)s) ORDER BY o.id LIMIT %(limit)s)"""
 
 
 def prune() -> int:
@@ -31,7 +24,7 @@ def prune() -> int:
     removed = 0
     with connections["pipeline"].cursor() as cursor:
         while True:
-            cursor.execute(_PRUNE, {"days": conf.outbox_days(), "limit": AT_ONCE})
+            cursor.execute(outbox.PRUNE, {"days": conf.outbox_days(), "limit": AT_ONCE})
             removed += cursor.rowcount
             if cursor.rowcount < AT_ONCE:
                 return removed

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from audittrail.contracts.amendments import BadAmendment, amended, proposed
 from audittrail.models import OutboxEvent
+from audittrail.outbox import OutboxQuerySet
 from consumers.models import ControlAction, SetAsideEvent
 from consumers.relay.messages import captured, told, violation
 from consumers.relay.wake import wake_soon
@@ -20,9 +21,9 @@ class NotReleased(ValueError):
     """The event stays where it is; the text says why."""
 
 
-def waiting():
+def waiting() -> OutboxQuerySet:
     """All events set aside, oldest first."""
-    return SetAsideEvent.objects.exclude(set_aside=None).filter(published_at=None).order_by("id")
+    return SetAsideEvent.objects.set_aside().order_by("id")
 
 
 def problem(event: OutboxEvent, amendments: list[dict]) -> str:
@@ -47,8 +48,7 @@ def release(event: OutboxEvent, amendments: list[dict], user) -> None:
     if found := problem(event, amendments):
         raise NotReleased(found)
     with transaction.atomic(using=DATABASE):
-        rows = OutboxEvent.objects.using(DATABASE).filter(pk=event.pk, published_at=None).exclude(set_aside=None)
-        if not rows.update(set_aside=None, amendments=amendments):
+        if not OutboxEvent.objects.using(DATABASE).filter(pk=event.pk).release(amendments):
             raise NotReleased("somebody else has released it")
         detail = f"{event.article_id} #{event.sequence} released" + "".join(
             f"; {each['field']} amended: {each['reason']}" for each in amendments

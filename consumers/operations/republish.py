@@ -6,12 +6,14 @@ documents by article and sequence, archive objects by the topic's id.
 
 import psycopg
 
+from audittrail import outbox
 from consumers import conf, database
 from consumers.kafka import clients, consumer_lag
 
 _HELD = "SELECT count(*) FROM consumers_relaylane WHERE expires_at > now()"
-_FORGET = "UPDATE consumers_relaylane SET done = 0, intent = NULL, rows = NULL, token = token + 1, holder = '', expires_at = NULL"
-_AGAIN = "UPDATE audittrail_outboxevent SET published_at = NULL WHERE published_at IS NOT NULL"
+_FORGET = """
+UPDATE consumers_relaylane
+SET done = 0, intent = NULL, rows = NULL, token = token + 1, holder = '', expires_at = NULL"""
 
 
 class NotEmpty(Exception):
@@ -26,14 +28,15 @@ def republish() -> int:
     with database.connect() as connection, connection.transaction():
         _require_no_relay(connection)
         connection.execute(_FORGET)
-        return connection.execute(_AGAIN).rowcount
+        return connection.execute(outbox.REARM_ALL).rowcount
 
 
 def _require_empty_topic() -> None:
     within = consumer_lag.bounds(clients.admin(), [conf.raw_topic()])
     if not within.end:
         raise NotEmpty(
-            f"There is no topic {conf.raw_topic()}: make it with manage.py create_topics, and register_schemas if the registry is new."
+            f"There is no topic {conf.raw_topic()}: make it with manage.py create_topics, "
+            "and register_schemas if the registry is new."
         )
     if None in within.end.values():
         raise NotEmpty(
@@ -41,10 +44,11 @@ def _require_empty_topic() -> None:
         )
     if filled := sum(1 for end in within.end.values() if end):
         raise NotEmpty(
-            f"{conf.raw_topic()} holds, or held, messages in {filled} partitions: refilling is for a new topic. Delete and create it anew."
+            f"{conf.raw_topic()} holds, or held, messages in {filled} partitions: "
+            "refilling is for a new topic. Delete and create it anew."
         )
 
 
 def _require_no_relay(connection: psycopg.Connection) -> None:
-    if held := connection.execute(_HELD).fetchone()[0]:
+    if held := database.count(connection, _HELD):
         raise NotEmpty(f"{held} lanes are held by a relay: stop the relay, wait ten seconds, then run this again.")

@@ -16,6 +16,7 @@ import psycopg
 from elasticsearch import helpers
 
 from audittrail import conf as audit
+from audittrail import outbox
 from audittrail.archive import repair
 from audittrail.integrity.restore import Step, right_in
 from audittrail.search import documents, index
@@ -28,7 +29,6 @@ _FORK = """
     INSERT INTO audittrail_fork (article_id, sequence, known_hash, other_hash, other_event, found_in, found_at)
     VALUES (%s, %s, %s, %s, %s, 'database', now()) ON CONFLICT DO NOTHING"""
 _REMOVE = "DELETE FROM audittrail_auditevent WHERE article_id = %s AND sequence = ANY(%s)"
-_AGAIN = "UPDATE audittrail_outboxevent SET published_at = NULL WHERE article_id = %s AND sequence = ANY(%s) AND set_aside IS NULL"
 
 Problems = list[str]
 
@@ -105,7 +105,7 @@ def _replace_rows(connection: psycopg.Connection, article: str, steps: list[Step
 def _publish(steps: list[Step], recent: datetime) -> Problems:
     with closing(connect()) as connection:
         for article, some in _by_article(steps):
-            connection.execute(_AGAIN, [article, [step.sequence for step in some]])
+            connection.execute(outbox.REARM, {"article_id": article, "sequences": [step.sequence for step in some]})
     return []
 
 

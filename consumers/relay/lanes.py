@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 import psycopg
 
+from audittrail import outbox
+from consumers.database import count
 from consumers.relay.store import LanesInUse
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('audit relay lanes'))"
 _KNOWN = "SELECT count(*) FROM consumers_relaylane"
 _BUSY = "SELECT count(*) FROM consumers_relaylane WHERE intent IS NOT NULL OR expires_at > now()"
-_PENDING = "SELECT count(*) FROM (SELECT 1 FROM audittrail_outboxevent WHERE published_at IS NULL AND set_aside IS NULL LIMIT 1000) AS pending"
+_PENDING_COUNTED = 1000
+"""Pending events are counted up to this number."""
 _REMOVE = "DELETE FROM consumers_relaylane WHERE lane >= %(lanes)s"
 _FENCE = "UPDATE consumers_relaylane SET token = token + 1, holder = '', expires_at = NULL"
 _ADD = "INSERT INTO consumers_relaylane (lane, holder, token, done) VALUES (%(lane)s, '', 0, %(done)s)"
@@ -23,7 +26,7 @@ def ensure_lanes(connection: psycopg.Connection, lanes: int, number_of: Callable
     """
     with connection.transaction():
         connection.execute(_LOCK)
-        known = _one(connection, _KNOWN)
+        known = count(connection, _KNOWN)
         if known == lanes:
             return
         if known:
@@ -35,13 +38,11 @@ def ensure_lanes(connection: psycopg.Connection, lanes: int, number_of: Callable
 
 
 def _require_drained(connection: psycopg.Connection, known: int, lanes: int) -> None:
-    pending, busy = _one(connection, _PENDING), _one(connection, _BUSY)
+    pending = count(connection, outbox.COUNT_PENDING, {"limit": _PENDING_COUNTED})
+    busy = count(connection, _BUSY)
     if pending or busy:
         raise LanesInUse(
-            f"AUDIT_RELAY_LANES={lanes}, but {known} lanes are in use: {pending} events wait, {busy} lanes are held or in mid-batch. "
+            f"AUDIT_RELAY_LANES={lanes}, but {known} lanes are in use: {pending} events wait, "
+            f"{busy} lanes are held or in mid-batch. "
             f"Let the relay publish them with AUDIT_RELAY_LANES={known}, stop all its processes, and then change it."
         )
-
-
-def _one(connection: psycopg.Connection, query: str) -> int:
-    return connection.execute(query).fetchone()[0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import dict_row
 
+from audittrail import outbox
 from consumers.relay.recovery import Progress
 
 LEASE_SECONDS = 10
@@ -58,15 +59,6 @@ UPDATE consumers_relaylane AS lane SET done = lane.intent, intent = NULL, rows =
 FROM (SELECT rows FROM consumers_relaylane WHERE lane = %(lane)s AND token = %(token)s FOR UPDATE) AS batch
 WHERE lane.lane = %(lane)s AND lane.token = %(token)s AND lane.intent IS NOT NULL
 RETURNING ARRAY(SELECT jsonb_array_elements_text(batch.rows)::bigint)"""
-_PUBLISHED = "UPDATE audittrail_outboxevent SET published_at = clock_timestamp() WHERE id = ANY(%(rows)s)"
-_SET_ASIDE = "UPDATE audittrail_outboxevent SET set_aside = %(reason)s WHERE id = %(id)s AND published_at IS NULL"
-# Sizes are those stored, compressed: reading them does not fetch the texts.
-_PENDING = """
-SELECT id, pg_column_size(texts_before) + pg_column_size(texts_after) + pg_column_size(changes) AS size
-FROM audittrail_outboxevent
-WHERE published_at IS NULL AND set_aside IS NULL AND slot %% %(lanes)s = %(lane)s
-ORDER BY id LIMIT %(limit)s"""
-_ROWS = "SELECT * FROM audittrail_outboxevent WHERE id = ANY(%(rows)s) ORDER BY id"
 
 
 class LaneStore:
@@ -98,7 +90,7 @@ class LaneStore:
         least).
         """
         chosen, total = [], 0
-        for row_id, size in self._execute(_PENDING, lane=lease.lane, lanes=self._lanes, limit=limit):
+        for row_id, size in self._execute(outbox.PENDING_OF_LANE, lane=lease.lane, lanes=self._lanes, limit=limit):
             total += size
             if chosen and total > max_bytes:
                 break
@@ -108,7 +100,7 @@ class LaneStore:
     def rows(self, ids: Iterable[int]) -> list[dict]:
         """Outbox rows by id, in the order of their ids."""
         with self._connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(_ROWS, {"rows": list(ids)}).fetchall()
+            return cursor.execute(outbox.ROWS, {"rows": list(ids)}).fetchall()
 
     def intend(self, lease: Lease, ids: list[int], refused: list[Refusal]) -> int | None:
         """Commit the next batch (None: no row of it is valid) and set the refused rows aside; gives its number. Raises
@@ -117,7 +109,7 @@ class LaneStore:
         with self._connection.transaction():
             number = self._intend(lease, ids)
             for refusal in refused:
-                self._execute(_SET_ASIDE, id=refusal.row_id, reason=refusal.reason)
+                self._execute(outbox.SET_ASIDE, id=refusal.row_id, reason=refusal.reason)
                 self._execute("SELECT audit_request_keyframe(%(article_id)s)", article_id=refusal.article_id)
         return number
 
@@ -131,7 +123,7 @@ class LaneStore:
         """Mark the batch under way as published; gives its number of rows. Raises LeaseLost."""
         with self._connection.transaction():
             rows = self._change(_FINISH, lease).fetchone()[0]
-            self._execute(_PUBLISHED, rows=rows)
+            self._execute(outbox.MARK_PUBLISHED, rows=rows)
         return len(rows)
 
     def wait(self, seconds: float) -> None:

@@ -122,9 +122,7 @@ def kafka_views(using: str = "default") -> tuple[dict[str, GroupView], str]:
     outbox.
     """
     views = {name: GroupView() for name in control.stages()}
-    views[control.RELAY] = GroupView(
-        lag=OutboxEvent.objects.using(using).filter(published_at=None, set_aside=None).count()
-    )
+    views[control.RELAY] = GroupView(lag=OutboxEvent.objects.using(using).pending().count())
     try:
         return views | _group_views(), ""
     except KafkaException as error:

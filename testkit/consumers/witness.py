@@ -68,7 +68,7 @@ def faults(found: list[tuple[str, int]], wanted: set[tuple[str, int]]) -> dict[s
 
 
 def pending() -> int:
-    return OutboxEvent.objects.filter(published_at=None, set_aside=None).count()
+    return OutboxEvent.objects.pending().count()
 
 
 def some_articles(count: int) -> list[Article]:
