@@ -10,16 +10,19 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Literal
 
 import fastavro
 
 from audittrail.contracts.event_types import require_same_types
 from audittrail.events.event import EnrichedEvent, Event
 
-RAW: Final = "content-audit-trail"
-ENRICHED: Final = "content-audit-trail.enriched"
-DEAD_LETTERS: Final = "content-audit-trail.dead-letters"
+RawContract = Literal["content-audit-trail"]
+EnrichedContract = Literal["content-audit-trail.enriched"]
+
+RAW: RawContract = "content-audit-trail"
+ENRICHED: EnrichedContract = "content-audit-trail.enriched"
+DEAD_LETTERS = "content-audit-trail.dead-letters"
 
 SchemaDocument = dict[str, Any]
 """A schema as JSON."""
@@ -81,13 +84,14 @@ def schema(contract: str, version: int) -> SchemaDocument:
     UnknownContract.
     """
     document: SchemaDocument = json.loads(text(contract, version))
-    return _parsed(document) if schema_type(contract) == "AVRO" else document
+    return parsed(document) if schema_type(contract) == "AVRO" else document
 
 
-def _parsed(document: SchemaDocument) -> SchemaDocument:
-    parsed = fastavro.parse_schema(document)
-    assert isinstance(parsed, dict)  # noqa: S101 - for the type: a document that is an object is parsed into one
-    return parsed
+def parsed(document: SchemaDocument) -> SchemaDocument:
+    """An Avro schema with its names resolved, as fastavro takes it."""
+    found = fastavro.parse_schema(document)
+    assert isinstance(found, dict)  # noqa: S101 - for the type: what is written as an object is parsed into one
+    return found
 
 
 def differences(contract: str, version: int) -> list[str]:

@@ -9,15 +9,20 @@ import io
 import reprlib
 import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import fastavro
 
 from audittrail import contracts
+from audittrail.contracts import EnrichedContract, RawContract, SchemaDocument
 from audittrail.contracts.upcasters import UPCASTERS
 from audittrail.contracts.validation import InvalidEvent
+from audittrail.events.event import EnrichedEvent, Event
 
-SchemaOfId = Callable[[int], dict]
+SchemaOfId = Callable[[int], SchemaDocument]
+"""Gives the schema registered under an id; raises LookupError for an id that does not exist."""
+
+AnyEvent = TypeVar("AnyEvent", bound=Event)
 
 _FRAME = struct.Struct(">bI")
 _MAGIC = 0
@@ -38,7 +43,7 @@ class UndecodableEvent(ValueError):
 class _Writer(NamedTuple):
     """A schema that events were written with; ``resolves`` when it differs from the codec's own."""
 
-    schema: dict
+    schema: SchemaDocument
     version: int | None
     resolves: bool
 
@@ -47,25 +52,31 @@ def schema_id(data: bytes) -> int:
     """The id of the schema that framed bytes were written with. Raises UndecodableEvent."""
     if len(data) < _FRAME.size:
         raise UndecodableEvent("truncated", f"{len(data)} bytes; the frame alone has {_FRAME.size}")
+    magic: int
+    identifier: int
     magic, identifier = _FRAME.unpack_from(data)
     if magic != _MAGIC:
         raise UndecodableEvent("wrong_magic_byte", f"starts with 0x{data[0]:02x} instead of 0x00")
     return identifier
 
 
-class Codec:
+class Codec(Generic[AnyEvent]):
     """Writes events of one version of an Avro contract under ``schema_id``; reads any version into that one.
 
     Raises contracts.UnknownContract.
     """
 
+    @overload
+    def __init__(self: "Codec[Event]", contract: RawContract, version: int, schema_id: int): ...
+    @overload
+    def __init__(self: "Codec[EnrichedEvent]", contract: EnrichedContract, version: int, schema_id: int): ...
     def __init__(self, contract: str, version: int, schema_id: int):
         self.contract, self.version = contract, version
         self._schema = contracts.schema(contract, version)
         self._frame = _FRAME.pack(_MAGIC, schema_id)
         self._writers: dict[int, _Writer] = {}
 
-    def encode(self, event: dict) -> bytes:
+    def encode(self, event: AnyEvent) -> bytes:
         """Framed bytes of an event; fields with a default may be left out. Raises InvalidEvent naming the field that
         does not fit.
         """
@@ -77,7 +88,7 @@ class Codec:
             raise self._invalid(event, error) from error
         return body.getvalue()
 
-    def decode(self, data: bytes, schema_of_id: SchemaOfId) -> dict:
+    def decode(self, data: bytes, schema_of_id: SchemaOfId) -> AnyEvent:
         """The event in framed bytes, in this codec's version.
 
         ``schema_of_id`` gives the schema registered under an id, and is asked once for each; it raises LookupError for
@@ -86,10 +97,14 @@ class Codec:
         """
         identifier = schema_id(data)
         writer = self._writers.get(identifier) or self._admit(identifier, schema_of_id)
-        event = self._read(data, writer.schema, self._schema if writer.resolves else None)
-        if upcaster := UPCASTERS.get((self.contract, writer.version)) if writer.resolves else None:
-            return upcaster(self._read(data, writer.schema, None), event)
-        return event
+        event: AnyEvent = self._read(data, writer.schema, self._schema if writer.resolves else None)
+        return self._upcast(data, writer, event) if writer.resolves else event
+
+    def _upcast(self, data: bytes, writer: _Writer, event: AnyEvent) -> AnyEvent:
+        if writer.version is None or (self.contract, writer.version) not in UPCASTERS:
+            return event
+        upcast: AnyEvent = UPCASTERS[self.contract, writer.version](self._read(data, writer.schema, None), event)
+        return upcast
 
     def _admit(self, identifier: int, schema_of_id: SchemaOfId) -> _Writer:
         try:
@@ -102,7 +117,7 @@ class Codec:
             or _full_name(found) != _full_name(self._schema)
         ):
             raise UndecodableEvent("wrong_schema", f"schema id {identifier} is not one of {self.contract}")
-        schema = fastavro.parse_schema(found)
+        schema = contracts.parsed(found)
         if _is_recursive(schema, ()):
             # fastavro recurses in C: a message nested deep enough would end the process.
             raise UndecodableEvent(
@@ -112,7 +127,7 @@ class Codec:
         return writer
 
     @staticmethod
-    def _read(data: bytes, writer: dict, reader: dict | None) -> dict:
+    def _read(data: bytes, writer: SchemaDocument, reader: SchemaDocument | None) -> Any:
         body = io.BytesIO(data)
         body.seek(_FRAME.size)
         try:
@@ -134,21 +149,18 @@ class Codec:
                 f"is {reprlib.repr(furthest.datum)}",
                 f"use a value of type {_type_name(furthest.schema)}",
             )
-        except Exception:
-            # The validator may trip over the same value: then the writer's words have to do.
+        except Exception:  # noqa: S110 - the validator may trip over the same value: then the writer's words have to do
             pass
-        return InvalidEvent("event", _shortened(error), self._remedy())
-
-    def _remedy(self) -> str:
-        return f"see the contract {self.contract}, version {self.version}"
+        return InvalidEvent("event", _shortened(error), f"see the contract {self.contract}, version {self.version}")
 
 
-def _full_name(schema: dict) -> str:
-    name, namespace = schema.get("name", ""), schema.get("namespace")
+def _full_name(schema: SchemaDocument) -> str:
+    name: str = schema.get("name", "")
+    namespace = schema.get("namespace")
     return f"{namespace}.{name}" if namespace and "." not in name else name
 
 
-def _is_recursive(schema: str | list | dict, within: tuple[str, ...]) -> bool:
+def _is_recursive(schema: str | list[Any] | SchemaDocument, within: tuple[str, ...]) -> bool:
     if isinstance(schema, str):
         return schema in within
     if isinstance(schema, list):
@@ -163,15 +175,15 @@ def _dotted(field: str) -> str:
     return ".".join(part for part in field.split(".")[1:] if not part.endswith("Event")) or "event"
 
 
-def _type_name(schema: str | list | dict) -> str:
+def _type_name(schema: str | list[Any] | SchemaDocument) -> str:
     if isinstance(schema, list):
         return " or ".join(_type_name(branch) for branch in schema)
     if isinstance(schema, dict):
-        return schema.get("logicalType") or schema.get("name") or _type_name(schema["type"])
+        return str(schema.get("logicalType") or schema.get("name") or _type_name(schema["type"]))
     return schema
 
 
-def _shortened(error: Any) -> str:
+def _shortened(error: Exception) -> str:
     return str(error)[:500]
 
 

@@ -9,19 +9,23 @@ contracts are checked by the registry only.
 import json
 from collections.abc import Iterator
 from itertools import permutations, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType, lookup_writer_field
-from avro.schema import RecordSchema, Schema, parse
+from avro.schema import ArraySchema, Field, MapSchema, RecordSchema, Schema, UnionSchema, parse
 
 from audittrail import contracts
 
-SchemaText = str | dict
+SchemaText = str | dict[str, Any]
 
 STRICTER = {
-    "logical_type_changed": "The bytes can be read, their meaning is another: milliseconds would be taken for microseconds.",
+    "logical_type_changed": (
+        "The bytes can be read, their meaning is another: milliseconds would be taken for microseconds."
+    ),
     "bytes_read_as_string": "Bytes that are not UTF-8 cannot be read.",
-    "full_name_changed": "Consumers know a contract by the name and namespace of its record, and reject events of another.",
+    "full_name_changed": (
+        "Consumers know a contract by the name and namespace of its record, and reject events of another."
+    ),
 }
 """Rules beyond Avro's own, which the registry follows, and why they are there."""
 
@@ -78,18 +82,20 @@ def _parsed(schema: SchemaText) -> Schema:
 
 
 def _compare(reader: Schema, writer: Schema, path: str) -> list[Incompatibility]:
-    result = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
+    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]  # avro leaves its type out
+    result = checker.get_compatibility(reader, writer)
     if result.compatibility is SchemaCompatibilityType.compatible:
         return []
     # The library pools the findings of a record; taken field by field they can be told apart and named.
     if isinstance(reader, RecordSchema) and isinstance(writer, RecordSchema):
-        if named := [problem for field in reader.fields for problem in _compare_field(field, writer, path)]:
+        named = [problem for field in reader.fields for problem in _compare_field(field, writer, path)]
+        if named:
             return named
     rules = ", ".join(dict.fromkeys(rule.value for rule in result.incompatibilities))
     return [Incompatibility(path, rules, "; ".join(sorted(result.messages)))]
 
 
-def _compare_field(field, writer: RecordSchema, path: str) -> list[Incompatibility]:
+def _compare_field(field: Field, writer: RecordSchema, path: str) -> list[Incompatibility]:
     name = f"{path}.{field.name}" if path else field.name
     written = lookup_writer_field(writer, field)
     if written is not None:
@@ -102,9 +108,9 @@ def _compare_field(field, writer: RecordSchema, path: str) -> list[Incompatibili
 
 
 def _compare_types(reader: Schema, writer: Schema, path: str) -> list[Incompatibility]:
-    if reader.type == writer.type == "array":
+    if isinstance(reader, ArraySchema) and isinstance(writer, ArraySchema):
         return _compare_types(reader.items, writer.items, f"{path}[]")
-    if reader.type == writer.type == "map":
+    if isinstance(reader, MapSchema) and isinstance(writer, MapSchema):
         return _compare_types(reader.values, writer.values, f"{path}{{}}")
     return _compare(reader, writer, path)
 
@@ -132,20 +138,19 @@ def _misread(reader: Schema, writer: Schema, path: str, within: tuple[str, ...] 
 
 
 def _misread_within(reader: Schema, writer: Schema, path: str, within: tuple[str, ...]) -> Iterator[Incompatibility]:
-    if reader.type == "array":
+    if isinstance(reader, ArraySchema) and isinstance(writer, ArraySchema):
         yield from _misread(reader.items, writer.items, f"{path}[]", within)
-    elif reader.type == "map":
+    elif isinstance(reader, MapSchema) and isinstance(writer, MapSchema):
         yield from _misread(reader.values, writer.values, f"{path}{{}}", within)
-    elif reader.fullname not in within:
+    elif isinstance(reader, RecordSchema) and isinstance(writer, RecordSchema) and reader.fullname not in within:
         for field in reader.fields:
             if written := lookup_writer_field(writer, field):
-                yield from _misread(
-                    field.type, written.type, f"{path}.{field.name}" if path else field.name, (*within, reader.fullname)
-                )
+                name = f"{path}.{field.name}" if path else field.name
+                yield from _misread(field.type, written.type, name, (*within, reader.fullname))
 
 
 def _branches(schema: Schema) -> list[Schema]:
-    return list(schema.schemas) if schema.type == "union" else [schema]
+    return list(schema.schemas) if isinstance(schema, UnionSchema) else [schema]
 
 
 def _meaning(schema: Schema) -> str:
@@ -153,4 +158,4 @@ def _meaning(schema: Schema) -> str:
     if "logicalType" not in schema.other_props:
         return schema.type
     parameters = [f"{name} {schema.other_props[name]}" for name in ("precision", "scale") if name in schema.other_props]
-    return " ".join([schema.other_props["logicalType"], *parameters])
+    return " ".join([str(schema.other_props["logicalType"]), *parameters])

@@ -4,13 +4,17 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from audittrail import contracts
+from audittrail.contracts import SchemaDocument
 
 _EXAMPLES = Path(__file__).parent / "examples"
 _COLUMNS = "| field | type | default | meaning | example |\n|---|---|---|---|---|"
 _LONGEST_EXAMPLE = 60
+
+Example = dict[str, Any]
+"""An event or a dead letter as JSON, as the files beside the contracts have them."""
 
 
 class Field(NamedTuple):
@@ -34,19 +38,25 @@ def page(contract: str) -> str:
     shown = "\n\n".join(
         f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```" for example in examples(contract)
     )
+    kept = ", ".join(map(str, contracts.versions(contract)))
     return (
         f"# {contract}, version {version}\n\n"
-        f"<!-- Made by manage.py document_contracts from audittrail/contracts: change those files, then run it. -->\n\n"
+        "<!-- Made by manage.py document_contracts from audittrail/contracts: change those files, then run it. -->\n\n"
         f"{schema.get('doc') or schema['description']}\n\n"
-        f"{_FORMATS[contracts.schema_type(contract)]} Versions kept: {', '.join(map(str, contracts.versions(contract)))}.\n\n"
+        f"{_FORMATS[contracts.schema_type(contract)]} Versions kept: {kept}.\n\n"
         f"## Fields\n\n{_COLUMNS}\n{rows}\n\n## Examples\n\n{shown}\n"
     )
 
 
 _FORMATS = {
-    "AVRO": "Avro, in Confluent's wire format: a zero byte, the schema's id in the registry (4 bytes, big-endian), the record. "
-    "In the examples bytes are hexadecimal and times ISO 8601.",
-    "JSON": "JSON Schema (draft-07), in Confluent's wire format: a zero byte, the schema's id in the registry (4 bytes, big-endian), the JSON.",
+    "AVRO": (
+        "Avro, in Confluent's wire format: a zero byte, the schema's id in the registry (4 bytes, big-endian), "
+        "the record. In the examples bytes are hexadecimal and times ISO 8601."
+    ),
+    "JSON": (
+        "JSON Schema (draft-07), in Confluent's wire format: a zero byte, the schema's id in the registry (4 bytes, "
+        "big-endian), the JSON."
+    ),
 }
 
 
@@ -59,18 +69,20 @@ def fields(contract: str) -> list[Field]:
 
 
 @cache
-def examples(contract: str) -> list[dict]:
+def examples(contract: str) -> list[Example]:
     """Whole examples, as JSON. Those of raw events are those of enriched ones without the enrichment. Raises
     UnknownContract.
     """
-    kept = json.loads((_EXAMPLES / f"{contracts.ENRICHED if contract == contracts.RAW else contract}.json").read_text())
+    kept: list[Example] = json.loads(
+        (_EXAMPLES / f"{contracts.ENRICHED if contract == contracts.RAW else contract}.json").read_text()
+    )
     if contract != contracts.RAW:
         return kept
     known = [field["name"] for field in contracts.schema(contract, contracts.latest(contract))["fields"]]
     return [{name: example[name] for name in known if name in example} for example in kept]
 
 
-def _row(field: Field, shown: list[dict]) -> str:
+def _row(field: Field, shown: list[Example]) -> str:
     example = next(
         (
             json.dumps(value, ensure_ascii=False)
@@ -80,17 +92,16 @@ def _row(field: Field, shown: list[dict]) -> str:
         ),
         "",
     )
-    if len(example) > _LONGEST_EXAMPLE:
-        example = "see below"
-    return f"| `{field.path}` | {field.type} | {_code(field.default)} | {field.meaning} | {_code(example) if example != 'see below' else example} |"
+    shown_example = "see below" if len(example) > _LONGEST_EXAMPLE else _code(example)
+    return f"| `{field.path}` | {field.type} | {_code(field.default)} | {field.meaning} | {shown_example} |"
 
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-def _values(value, path: str) -> Iterator:
-    """What lies at a path, in every item of lists and every value of maps on the way."""
+def _values(value: Any, path: str) -> Iterator[object]:
+    """What is at a path of an example, in every item of lists and every value of maps on the way."""
     if not path:
         yield value
     elif path.startswith(("[]", "{}")):
@@ -102,7 +113,7 @@ def _values(value, path: str) -> Iterator:
         yield from _values(value.get(path[:cut]), path[cut:].lstrip("."))
 
 
-def _avro_fields(record: dict, path: str) -> Iterator[Field]:
+def _avro_fields(record: SchemaDocument, path: str) -> Iterator[Field]:
     for field in record["fields"]:
         name = f"{path}.{field['name']}" if path else field["name"]
         default = json.dumps(field["default"]) if "default" in field else ""
@@ -110,7 +121,7 @@ def _avro_fields(record: dict, path: str) -> Iterator[Field]:
         yield from _avro_within(field["type"], name)
 
 
-def _avro_within(avro: str | list | dict, path: str) -> Iterator[Field]:
+def _avro_within(avro: str | list[Any] | SchemaDocument, path: str) -> Iterator[Field]:
     if isinstance(avro, list):
         for branch in avro:
             yield from _avro_within(branch, path)
@@ -121,7 +132,7 @@ def _avro_within(avro: str | list | dict, path: str) -> Iterator[Field]:
         yield from _avro_within(inner, f"{path}{mark}")
 
 
-def _avro_type(avro: str | list | dict) -> str:
+def _avro_type(avro: str | list[Any] | SchemaDocument) -> str:
     if isinstance(avro, list):
         return " or ".join(_avro_type(branch) for branch in avro)
     if isinstance(avro, str):
@@ -130,19 +141,14 @@ def _avro_type(avro: str | list | dict) -> str:
         return f"list of {_avro_type(avro['items'])}"
     if avro["type"] == "map":
         return f"map to {_avro_type(avro['values'])}"
-    return f"{avro['type']} ({avro['logicalType']})" if "logicalType" in avro else avro.get("name", avro["type"])
+    return f"{avro['type']} ({avro['logicalType']})" if "logicalType" in avro else str(avro.get("name", avro["type"]))
 
 
-def _json_fields(schema: dict, path: str) -> Iterator[Field]:
+def _json_fields(schema: SchemaDocument, path: str) -> Iterator[Field]:
     for name, part in schema.get("properties", {}).items():
         where = f"{path}.{name}" if path else name
         types = part["type"] if isinstance(part["type"], list) else [part["type"]]
-        default = (
-            json.dumps(part["default"])
-            if "default" in part
-            else ""
-            if name in schema.get("required", ())
-            else "may be left out"
-        )
+        missing = "" if name in schema.get("required", ()) else "may be left out"
+        default = json.dumps(part["default"]) if "default" in part else missing
         yield Field(where, " or ".join(types), default, part["description"])
         yield from _json_fields(part, where)

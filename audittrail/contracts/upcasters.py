@@ -8,11 +8,14 @@ changed), an upcaster is registered here for the version that was written::
         return {**resolved, "reading_seconds": written["reading_minutes"] * 60}
 
 It is given the event as it was written and as resolved into the latest version, and returns it in the latest version.
+The types of both are those of a contract in some version, so no TypedDict names them.
 """
 
 from collections.abc import Callable
+from typing import Any
 
-Upcaster = Callable[[dict, dict], dict]
+Upcaster = Callable[[dict[str, Any], Any], Any]
+"""(the event as written, in an older shape; the event as resolved) → the event in the latest version."""
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 

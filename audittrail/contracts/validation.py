@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Literal, get_args
 from uuid import UUID
 
-OPERATIONS = frozenset({"create", "update", "delete"})
-ACTOR_TYPES = frozenset({"user", "service", "system", "unknown"})
-CHANGE_KINDS = frozenset({"scalar", "text", "relation"})
+from audittrail.events.event import ActorType, Change, ChangeKind, EditRecord, Event, Operation
+
+OPERATIONS: frozenset[str] = frozenset(get_args(Operation))
+ACTOR_TYPES: frozenset[str] = frozenset(get_args(ActorType))
+CHANGE_KINDS: frozenset[str] = frozenset(get_args(ChangeKind))
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 NO_PREVIOUS = bytes(32)
@@ -20,7 +23,7 @@ class InvalidEvent(ValueError):
         self.field, self.problem, self.remedy = field, problem, remedy
 
 
-def validate(event: dict) -> None:
+def validate(event: Event) -> None:
     """Check an event (raw or enriched, as the codec takes and gives it) against the semantic rules.
 
     Types and presence of fields are the schema's matter: of an event that ``Codec.encode`` refuses, this may raise
@@ -40,21 +43,21 @@ def _one_of(value: str, known: frozenset[str], field: str) -> None:
         raise InvalidEvent(field, f"{value!r} is not known", f"use one of {', '.join(sorted(known))}")
 
 
-def _check_identity(event: dict) -> None:
+def _check_identity(event: Event) -> None:
     if not isinstance(event["event_id"], UUID):
         raise InvalidEvent("event_id", f"{event['event_id']!r} is not a UUID", "use uuid.UUID")
-    for field, example in (("article_id", "newsroom.article:42"), ("kind", "newsroom.article")):
-        if not event[field]:
+    names = (("article_id", event["article_id"], "newsroom.article:42"), ("kind", event["kind"], "newsroom.article"))
+    for field, name, example in names:
+        if not name:
             raise InvalidEvent(field, "is empty", f"name it, for example {example}")
-    for field in ("sequence", "schema_version"):
-        if event[field] < 1:
-            raise InvalidEvent(field, f"is {event[field]}", "count from 1")
+    for field, number in (("sequence", event["sequence"]), ("schema_version", event["schema_version"])):
+        if number < 1:
+            raise InvalidEvent(field, f"is {number}", "count from 1")
     _one_of(event["operation"], OPERATIONS, "operation")
 
 
-def _check_times(event: dict) -> None:
-    for field in ("occurred_at", "recorded_at"):
-        time = event[field]
+def _check_times(event: Event) -> None:
+    for field, time in (("occurred_at", event["occurred_at"]), ("recorded_at", event["recorded_at"])):
         if time.tzinfo is None:
             raise InvalidEvent(field, "has no time zone", "use an aware datetime, in UTC")
         if not EARLIEST <= time < LATEST:
@@ -63,9 +66,11 @@ def _check_times(event: dict) -> None:
             )
 
 
-def _check_lengths(event: dict) -> None:
-    for field, length in (("salt", 16), ("state_digest", 32), ("previous_hash", 32), ("hash", 32)):
-        _check_length(event[field], length, field)
+def _check_lengths(event: Event) -> None:
+    _check_length(event["salt"], 16, "salt")
+    _check_length(event["state_digest"], 32, "state_digest")
+    _check_length(event["previous_hash"], 32, "previous_hash")
+    _check_length(event["hash"], 32, "hash")
     payload = event["payload"]
     if payload is not None:
         _check_length(payload["sha256"], 32, "payload.sha256")
@@ -78,25 +83,26 @@ def _check_length(value: bytes, length: int, field: str) -> None:
         raise InvalidEvent(field, f"has {len(value)} bytes", f"use {length} bytes")
 
 
-# Members of a change that other kinds have.
-_FOREIGN = {
+Member = Literal["before", "after", "before_ids", "after_ids", "edits"]
+
+_MEMBERS_OF_OTHER_KINDS: dict[ChangeKind, tuple[Member, ...]] = {
     "scalar": ("before_ids", "after_ids", "edits"),
     "text": ("before_ids", "after_ids"),
     "relation": ("before", "after", "edits"),
 }
 
 
-def _check_change(change: dict, path: str) -> None:
+def _check_change(change: Change, path: str) -> None:
     if not change["field"]:
         raise InvalidEvent(f"{path}.field", "is empty", "name the field")
     _one_of(change["kind"], CHANGE_KINDS, f"{path}.kind")
-    for member in _FOREIGN[change["kind"]]:
+    for member in _MEMBERS_OF_OTHER_KINDS[change["kind"]]:
         if change[member] is not None:
             raise InvalidEvent(f"{path}.{member}", f"is set for a change of kind {change['kind']}", "leave it null")
     _check_edits(change["edits"] or (), f"{path}.edits")
 
 
-def _check_edits(edits: Sequence[dict], path: str) -> None:
+def _check_edits(edits: Sequence[EditRecord], path: str) -> None:
     end = 0
     for number, edit in enumerate(edits):
         if edit["position"] < end:
@@ -110,7 +116,7 @@ def _check_edits(edits: Sequence[dict], path: str) -> None:
         end = edit["position"] + len(edit["removed"])
 
 
-def _check_shape(event: dict) -> None:
+def _check_shape(event: Event) -> None:
     if (event["sequence"] == 1) != (event["previous_hash"] == NO_PREVIOUS):
         raise InvalidEvent(
             "previous_hash",

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Indel, Postfix, Prefix
 
+from audittrail.events.event import EditRecord
+
 
 class Edit(NamedTuple):
     """One replacement; ``removed`` or ``inserted`` may be empty, but not both."""
@@ -97,7 +99,8 @@ def diff(before: str, after: str) -> list[Edit]:
 
 def apply(before: str, edits: Iterable[Edit]) -> str:
     """The text after the edits. Raises EditScriptMismatch where they do not fit."""
-    pieces, at = [], 0
+    pieces: list[str] = []
+    at = 0
     for number, (position, removed, inserted) in enumerate(edits):
         end = position + len(removed)
         if position < at:
@@ -106,7 +109,8 @@ def apply(before: str, edits: Iterable[Edit]) -> str:
             )
         if end > len(before) or before[position:end] != removed:
             raise EditScriptMismatch(
-                f"edit {number} removes {removed[:40]!r} at {position}, where the text has {before[position:end][:40]!r}"
+                f"edit {number} removes {removed[:40]!r} at {position}, "
+                f"where the text has {before[position:end][:40]!r}"
             )
         pieces += (before[at:position], inserted)
         at = end
@@ -138,12 +142,12 @@ def words_removed(edits: Iterable[Edit]) -> int:
     return sum(_word_count(edit.removed) for edit in edits)
 
 
-def as_records(edits: Iterable[Edit]) -> list[dict]:
+def as_records(edits: Iterable[Edit]) -> list[EditRecord]:
     """The edits as an event's contract has them."""
-    return [edit._asdict() for edit in edits]
+    return [{"position": position, "removed": removed, "inserted": inserted} for position, removed, inserted in edits]
 
 
-def from_records(records: Iterable[dict]) -> list[Edit]:
+def from_records(records: Iterable[EditRecord]) -> list[Edit]:
     """The edits of a decoded event."""
     return [Edit(record["position"], record["removed"], record["inserted"]) for record in records]
 
@@ -200,7 +204,7 @@ def _possible_starts(text: str, position: int) -> Iterator[tuple[int, int]]:
         yield base, position
 
 
-def _refined(before: str, after: str, spans: Iterable[_Span], level: re.Pattern, least: int) -> Iterator[_Span]:
+def _refined(before: str, after: str, spans: Iterable[_Span], level: re.Pattern[str], least: int) -> Iterator[_Span]:
     budget = _WORD_LEVEL_LIMIT if level is _TOKEN else sys.maxsize
     for span in spans:
         size = span.before_end - span.before + span.after_end - span.after
@@ -211,7 +215,7 @@ def _refined(before: str, after: str, spans: Iterable[_Span], level: re.Pattern,
         yield from _split(before, after, span, level)
 
 
-def _split(before: str, after: str, span: _Span, level: re.Pattern) -> list[_Span]:
+def _split(before: str, after: str, span: _Span, level: re.Pattern[str]) -> list[_Span]:
     old = level.findall(before, span.before, span.before_end)
     new = level.findall(after, span.after, span.after_end)
     pairs = _common(old, new) if len(old) > 1 or len(new) > 1 else []
@@ -262,9 +266,9 @@ def _common(old: list[str], new: list[str]) -> list[tuple[int, int]]:
 def _longest(left: list[int], right: list[int]) -> list[tuple[int, int]]:
     return [
         pair
-        for tag, i, i_end, j, j_end in Indel.opcodes(left, right)
-        if tag == "equal"
-        for pair in zip(range(i, i_end), range(j, j_end), strict=True)
+        for block in Indel.opcodes(left, right)
+        if block.tag == "equal"
+        for pair in zip(range(block.src_start, block.src_end), range(block.dest_start, block.dest_end), strict=True)
     ]
 
 
@@ -288,7 +292,9 @@ def _anchored(left: list[int], right: list[int]) -> list[tuple[int, int]]:
 
 def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The longest run of pairs, already increasing on the left, that increases on the right too."""
-    tops, last, previous = [], [], []
+    tops: list[int] = []
+    last: list[int] = []
+    previous: list[int] = []
     for number, (_, j) in enumerate(pairs):
         pile = bisect_left(tops, j)
         tops[pile:], last_below = [j, *tops[pile + 1 :]], last[pile - 1] if pile else -1
@@ -313,8 +319,10 @@ def _joined(before: str, spans: Iterable[_Span]) -> list[_Span]:
     joined: list[_Span] = []
     for span in spans:
         if joined and _belong_together(before, joined[-1], span):
-            span = _Span(joined[-1].before, span.before_end, joined.pop().after, span.after_end)
-        joined.append(span)
+            first = joined.pop()
+            joined.append(_Span(first.before, span.before_end, first.after, span.after_end))
+        else:
+            joined.append(span)
     return joined
 
 

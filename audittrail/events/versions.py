@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from audittrail.events import edit_script
 from audittrail.events.edit_script import EditScriptMismatch
+from audittrail.events.event import EditRecord, Event, Labels
 
 
 class VersionError(ValueError):
@@ -29,25 +31,23 @@ class ChangeMismatch(VersionError):
 
 @dataclass(frozen=True)
 class State:
-    """An article at one moment, as captured: scalars and texts by field, ids by relation, field → id → name as far as
-    the events read tell.
+    """An article at one moment, as captured: `values` by field (scalars and texts), `relations` as identities in order,
+    `labels` as far as the events read have them.
     """
 
     values: dict[str, str | None] = field(default_factory=dict)
     relations: dict[str, list[str]] = field(default_factory=dict)
-    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
 
 
-def is_reference(event: dict) -> bool:
-    """Whether the event only refers to its content: one that was resolved keeps its reference, and has content beside
-    it.
-    """
+def is_reference(event: Event) -> bool:
+    """Whether the event only refers to its content. One that was resolved keeps its reference, and has content too."""
     return event["payload"] is not None and not event["changes"] and event["keyframe"] is None
 
 
-def apply_event(state: State | None, event: dict) -> State:
-    """The state after the event; ``state`` is what the event before left, or None where that is not known (a keyframe
-    starts anew).
+def apply_event(state: State | None, event: Event) -> State:
+    """The state after the event; ``state`` is what the event before left, or None where that is not known: then the
+    event needs a keyframe.
 
     Raises UnresolvedPayload, NoKeyframe, or ChangeMismatch.
     """
@@ -56,7 +56,7 @@ def apply_event(state: State | None, event: dict) -> State:
     if event["operation"] == "delete":
         return State()
     if state is not None:
-        state = changed(state, event)
+        state = with_changes(state, event)
     keyframe = event["keyframe"]
     if keyframe is not None:
         return State(
@@ -67,7 +67,7 @@ def apply_event(state: State | None, event: dict) -> State:
     return state
 
 
-def changed(state: State, event: dict) -> State:
+def with_changes(state: State, event: Event) -> State:
     """The state with the event's changes made and its labels added; its keyframe is not looked at.
 
     A text without edits is taken whole, from ``before`` to ``after``: it was nothing before, or is nothing now; or it
@@ -77,23 +77,23 @@ def changed(state: State, event: dict) -> State:
     for change in event["changes"]:
         name = change["field"]
         if change["kind"] == "relation":
-            _demand((relations.get(name) or []) == (change["before_ids"] or []), event, name)
+            _require_before((relations.get(name) or []) == (change["before_ids"] or []), event, name)
             relations[name] = change["after_ids"] or []
         elif change["edits"] is not None:
-            values[name] = _edited(values.get(name), change, event)
+            values[name] = _edited(values.get(name), change["edits"], event, name)
         elif change["kind"] == "scalar" or event["keyframe"] is None:
-            _demand(values.get(name) == change["before"], event, name)
+            _require_before(values.get(name) == change["before"], event, name)
             values[name] = change["after"]
     return State(values, relations, _merged(state.labels, event["labels"]))
 
 
-def rebuild(events: Iterable[dict], sequence: int | None = None) -> State:
+def rebuild(events: Iterable[Event], sequence: int | None = None) -> State:
     """The state at a sequence (default: the last given) from one article's events in order, which hold a keyframe at or
     before it.
 
     Raises VersionError: NoKeyframe, MissingEvents, UnresolvedPayload or ChangeMismatch.
     """
-    needed: list[dict] = []
+    needed: list[Event] = []
     for event in events:
         if sequence is not None and event["sequence"] > sequence:
             break
@@ -103,24 +103,24 @@ def rebuild(events: Iterable[dict], sequence: int | None = None) -> State:
     if not needed or (sequence is not None and needed[-1]["sequence"] != sequence):
         raise MissingEvents("no events" if sequence is None else f"no event of sequence {sequence}")
     state = apply_event(None, needed[0])
-    for previous, event in zip(needed, needed[1:], strict=False):
+    for previous, event in pairwise(needed):
         if event["sequence"] != previous["sequence"] + 1:
             raise MissingEvents(f"sequence {event['sequence']} follows {previous['sequence']}")
         state = apply_event(state, event)
     return state
 
 
-def _edited(text: str | None, change: dict, event: dict) -> str:
+def _edited(text: str | None, edits: list[EditRecord], event: Event, name: str) -> str:
     try:
-        return edit_script.apply(text or "", edit_script.from_records(change["edits"]))
+        return edit_script.apply(text or "", edit_script.from_records(edits))
     except EditScriptMismatch as error:
-        raise ChangeMismatch(f"sequence {event['sequence']}, {change['field']}: {error}") from error
+        raise ChangeMismatch(f"sequence {event['sequence']}, {name}: {error}") from error
 
 
-def _demand(holds: bool, event: dict, name: str) -> None:
-    if not holds:
+def _require_before(matches: bool, event: Event, name: str) -> None:
+    if not matches:
         raise ChangeMismatch(f"sequence {event['sequence']}, {name}: the value before is not what the article had")
 
 
-def _merged(labels: dict[str, dict[str, str]], more: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+def _merged(labels: Labels, more: Labels) -> Labels:
     return {**labels, **{name: {**labels.get(name, {}), **names} for name, names in more.items()}} if more else labels

@@ -1,7 +1,7 @@
 """The chain: each event carries the hash of the one before it in its article, and a digest of the whole state after it.
 
-What is hashed, and how it is encoded, is told in docs/chain.md; capture computes the same in SQL. Here it is recomputed
-from decoded events and the state rebuilt from them, so that a lost, altered or reordered event shows.
+docs/chain.md specifies what is hashed and how it is encoded; capture computes the same in SQL. Here it is recomputed from
+decoded events and the state rebuilt from them, so that a lost, altered or reordered event shows.
 """
 
 from collections.abc import Iterable
@@ -9,14 +9,15 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
+from audittrail.events.event import Event, Keyframe
 from audittrail.events.times import EPOCH
-from audittrail.events.versions import ChangeMismatch, State, UnresolvedPayload, changed, is_reference
+from audittrail.events.versions import ChangeMismatch, State, UnresolvedPayload, is_reference, with_changes
 
 DOMAIN = b"audit-trail/1"
 NO_PREVIOUS = bytes(32)
 
 
-class Finding(NamedTuple):
+class ChainBreak(NamedTuple):
     """Something wrong with an article's chain.
 
     ``kind``: gap, fork, repeat, previous_hash (reordered, cut or replaced), hash (metadata altered), state_digest
@@ -61,7 +62,7 @@ def state_digest(leaves: dict[str, bytes]) -> bytes:
     return sha256(b"".join(length_prefixed(field) + leaves[field] for field in sorted(leaves))).digest()
 
 
-def event_hash(event: dict) -> bytes:
+def event_hash(event: Event) -> bytes:
     """Hash of a decoded event, over its previous_hash, metadata and state_digest as it states them."""
     actor, context = event["actor"], event["context"]
     parts = (
@@ -77,7 +78,11 @@ def event_hash(event: dict) -> bytes:
         length_prefixed(actor["type"]),
         nullable(actor["id"]),
         _int8(actor["version"] or 0),
-        *(nullable(context.get(name)) for name in ("request_id", "correlation_id", "ip", "user_agent", "channel")),
+        nullable(context.get("request_id")),
+        nullable(context.get("correlation_id")),
+        nullable(context.get("ip")),
+        nullable(context.get("user_agent")),
+        nullable(context.get("channel")),
         event["salt"],
         event["state_digest"],
     )
@@ -97,8 +102,8 @@ def _int8(number: int) -> bytes:
 class Chain:
     """Walks one article's events in order of sequence; payloads must have been resolved.
 
-    ``sequence`` and ``hash`` are those of the last event, ``state`` what the article was then: None while it cannot be
-    told, after a gap or altered content, until the next keyframe.
+    ``sequence`` and ``hash`` are those of the last event, ``state`` what the article was then: None while it is not
+    known, after a gap or altered content, until the next keyframe.
     """
 
     def __init__(self, article_id: str):
@@ -108,28 +113,28 @@ class Chain:
         self.state: State | None = State()
         self._leaves: dict[str, bytes] = {}
 
-    def feed(self, event: dict) -> list[Finding]:
+    def feed(self, event: Event) -> list[ChainBreak]:
         """Check the next event; what is wrong with it, or with its place."""
         if event["sequence"] <= self.sequence:
             return [self._earlier(event)]
-        findings = [*self._skipped(event), *self._checked_hashes(event), *self._checked_state(event)]
+        breaks = [*self._skipped(event), *self._checked_hashes(event), *self._checked_state(event)]
         self.sequence, self.hash = event["sequence"], event["hash"]
-        return findings
+        return breaks
 
-    def _earlier(self, event: dict) -> Finding:
-        if event["sequence"] == self.sequence and event["hash"] != self.hash:
-            return self._finding(
+    def _earlier(self, event: Event) -> ChainBreak:
+        if event["sequence"] == self.sequence and self.hash is not None and event["hash"] != self.hash:
+            return self._break(
                 event, "fork", f"a second event, with hash {event['hash'].hex()} instead of {self.hash.hex()}"
             )
-        return self._finding(event, "repeat", f"comes after sequence {self.sequence}")
+        return self._break(event, "repeat", f"comes after sequence {self.sequence}")
 
-    def _skipped(self, event: dict) -> list[Finding]:
+    def _skipped(self, event: Event) -> list[ChainBreak]:
         if event["sequence"] == self.sequence + 1:
             return []
         first, last = self.sequence + 1, event["sequence"] - 1
         self.state = self.hash = None
         return [
-            Finding(
+            ChainBreak(
                 self.article_id,
                 first,
                 "gap",
@@ -137,21 +142,21 @@ class Chain:
             )
         ]
 
-    def _checked_hashes(self, event: dict) -> list[Finding]:
-        findings = []
+    def _checked_hashes(self, event: Event) -> list[ChainBreak]:
+        breaks = []
         if self.hash is not None and event["previous_hash"] != self.hash:
-            findings.append(
-                self._finding(
+            breaks.append(
+                self._break(
                     event, "previous_hash", f"is {event['previous_hash'].hex()}, the event before has {self.hash.hex()}"
                 )
             )
         if event_hash(event) != event["hash"]:
-            findings.append(
-                self._finding(event, "hash", "is not that of the event's metadata, previous_hash and state_digest")
+            breaks.append(
+                self._break(event, "hash", "is not that of the event's metadata, previous_hash and state_digest")
             )
-        return findings
+        return breaks
 
-    def _checked_state(self, event: dict) -> list[Finding]:
+    def _checked_state(self, event: Event) -> list[ChainBreak]:
         try:
             known = self._advance(event)
         except UnresolvedPayload as error:
@@ -162,38 +167,37 @@ class Chain:
             return self._lost(event, "state_digest", "is not that of the article's content after the event")
         return []
 
-    def _lost(self, event: dict, kind: str, detail: str) -> list[Finding]:
+    def _lost(self, event: Event, kind: str, detail: str) -> list[ChainBreak]:
         # One altered event must not make every later one look altered: checking resumes at the next sound keyframe.
         if event["keyframe"] is None or state_digest(self._leaves) != event["state_digest"]:
             self.state = None
-        return [self._finding(event, kind, detail)]
+        return [self._break(event, kind, detail)]
 
-    def _finding(self, event: dict, kind: str, detail: str) -> Finding:
-        return Finding(self.article_id, event["sequence"], kind, detail)
+    def _break(self, event: Event, kind: str, detail: str) -> ChainBreak:
+        return ChainBreak(self.article_id, event["sequence"], kind, detail)
 
-    def _advance(self, event: dict) -> bool:
+    def _advance(self, event: Event) -> bool:
         """Bring state and leaves up to the event; False while the state is not known."""
         if is_reference(event):
             raise UnresolvedPayload("the event's content lies in object storage and was not resolved")
         if event["operation"] == "delete":
             self.state, self._leaves = State(), {}
         elif event["keyframe"] is not None:
-            self._advance_to_keyframe(event)
+            self._advance_to_keyframe(event["keyframe"], event)
         elif self.state is not None:
-            self.state = changed(self.state, event)
-            self._renew(event["salt"], (change["field"] for change in event["changes"]))
+            self.state = with_changes(self.state, event)
+            self._renew(self.state, event["salt"], (change["field"] for change in event["changes"]))
         return self.state is not None
 
-    def _advance_to_keyframe(self, event: dict) -> None:
-        keyframe = event["keyframe"]
+    def _advance_to_keyframe(self, keyframe: Keyframe, event: Event) -> None:
         before, self._leaves = self.state, {}
         self.state = State(keyframe["values"], keyframe["relations"], event["labels"])
-        self._renew(event["salt"], (*self.state.values, *self.state.relations))
+        self._renew(self.state, event["salt"], (*self.state.values, *self.state.relations))
         if before is not None and event["operation"] != "create":
-            self._compare(self.state, changed(before, event), event)
+            self._compare(self.state, with_changes(before, event), event)
 
     @staticmethod
-    def _compare(keyframe: State, after: State, event: dict) -> None:
+    def _compare(keyframe: State, after: State, event: Event) -> None:
         """The event's own changes must lead to its keyframe: altered ones would pass the digest, which the keyframe
         satisfies.
         """
@@ -205,9 +209,9 @@ class Chain:
             if _value(keyframe, field) != _value(after, field):
                 raise ChangeMismatch(f"sequence {event['sequence']}, {field}: the change does not lead to the keyframe")
 
-    def _renew(self, salt: bytes, fields: Iterable[str]) -> None:
+    def _renew(self, state: State, salt: bytes, fields: Iterable[str]) -> None:
         for field in fields:
-            self._leaves[field] = leaf(salt, field, _value(self.state, field))
+            self._leaves[field] = leaf(salt, field, _value(state, field))
 
 
 def _value(state: State, field: str) -> str | None | list[str]:

@@ -7,8 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from audittrail.integrity.chain import Chain, event_hash
-from audittrail.integrity.chain import Finding as Broken
+from audittrail.integrity.chain import Chain, ChainBreak, event_hash
 from audittrail.integrity.findings import Finding
 
 
@@ -48,7 +47,7 @@ def check(article_id: str, trail: list[dict], expected: Expected | None) -> list
     return [*findings, *_against_anchors(article_id, trail, expected)]
 
 
-def _broken(article_id: str, trail: list[dict]) -> Iterator[Broken]:
+def _broken(article_id: str, trail: list[dict]) -> Iterator[ChainBreak]:
     chain = Chain(article_id)
     if trail[0]["keyframe"] is not None and trail[0]["sequence"] > 1:
         chain.sequence, chain.hash, chain.state = trail[0]["sequence"] - 1, None, None
@@ -56,7 +55,7 @@ def _broken(article_id: str, trail: list[dict]) -> Iterator[Broken]:
         yield from chain.feed(event)
 
 
-def _named(article_id: str, trail: list[dict], broken: list[Broken]) -> Iterator[Finding]:
+def _named(article_id: str, trail: list[dict], broken: list[ChainBreak]) -> Iterator[Finding]:
     """Chain findings by the names that tell a reader what was done."""
     by_sequence = {event["sequence"]: event for event in trail}
     altered = {each.sequence for each in broken if each.kind in _ALTERED}

@@ -4,9 +4,11 @@ from events.
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from audittrail.events import edit_script
+from audittrail.events.event import Change, Event, Keyframe
 from audittrail.integrity import chain
 from testkit.audittrail.events import change, raw_event
 
@@ -18,10 +20,12 @@ class Article:
     """Writes one article's events; ``save`` takes the state after as keyword arguments, ``delete`` ends it."""
 
     def __init__(self, article_id: str = "newsroom.article:42"):
-        self.article_id, self.events = article_id, []
-        self._state, self._leaves = None, {}
+        self.article_id = article_id
+        self.events: list[Event] = []
+        self._state: dict[str, Any] | None = None
+        self._leaves: dict[str, bytes] = {}
 
-    def save(self, keyframe: bool = False, **after) -> dict:
+    def save(self, keyframe: bool = False, **after) -> Event:
         before = self._state or {}
         after = before | after
         names = [name for name in after if self._state is None or before.get(name) != after[name]]
@@ -30,10 +34,10 @@ class Article:
         changes = [self._change(name, before.get(name), after[name]) for name in names] if operation == "update" else []
         return self._append(operation, after, list(after) if keyframe else names, changes, keyframe)
 
-    def delete(self) -> dict:
+    def delete(self) -> Event:
         return self._append("delete", None, [], [], False)
 
-    def _append(self, operation, state, renewed, changes, keyframe):
+    def _append(self, operation, state, renewed, changes, keyframe) -> Event:
         number = len(self.events) + 1
         salt = hashlib.sha256(f"salt {number}".encode()).digest()[:16]
         self._state = state
@@ -57,14 +61,15 @@ class Article:
         self.events.append(event)
         return event
 
-    def _keyframe(self) -> dict:
+    def _keyframe(self) -> Keyframe:
+        state = self._state or {}
         return {
-            "values": {name: value for name, value in self._state.items() if name not in RELATIONS},
-            "relations": {name: value for name, value in self._state.items() if name in RELATIONS},
+            "values": {name: value for name, value in state.items() if name not in RELATIONS},
+            "relations": {name: value for name, value in state.items() if name in RELATIONS},
         }
 
     @staticmethod
-    def _change(name, before, after) -> dict:
+    def _change(name, before, after) -> Change:
         if name in RELATIONS:
             return change(name, "relation", before_ids=before, after_ids=after)
         if name in TEXTS and before is not None and after is not None:

@@ -1,31 +1,28 @@
 """Events to test with, as the codec takes and gives them."""
 
 from datetime import UTC, datetime
+from typing import Any, cast
 from uuid import UUID
 
-PROFILE = {"name": "Kim Lee", "byline": "By Kim Lee", "role": "reporter", "desk": "politics"}
+from audittrail.events.event import ActorProfile, Change, EnrichedEvent, Event
+
+PROFILE: ActorProfile = {"name": "Kim Lee", "byline": "By Kim Lee", "role": "reporter", "desk": "politics"}
 
 
-def change(field: str, kind: str, **values) -> dict:
-    return {
-        "field": field,
-        "kind": kind,
-        "before": None,
-        "after": None,
-        "before_ids": None,
-        "after_ids": None,
-        "edits": None,
-    } | values
+def change(field: str, kind: str, **values: Any) -> Change:
+    """A change of any kind; its members may be wrong on purpose."""
+    members = {"before": None, "after": None, "before_ids": None, "after_ids": None, "edits": None}
+    return cast(Change, {"field": field, "kind": kind, **members, **values})
 
 
-def text_change(field: str, *edits: tuple[int, str, str]) -> dict:
+def text_change(field: str, *edits: tuple[object, str, str]) -> Change:
     names = ("position", "removed", "inserted")
     return change(field, "text", edits=[dict(zip(names, edit, strict=True)) for edit in edits])
 
 
-def raw_event(**values) -> dict:
+def raw_event(**values: Any) -> Event:
     """An edit of one word, sequence 7, with everything that a raw event has."""
-    return {
+    event: Event = {
         "event_id": UUID("01998f2e-7b5c-7d3e-9c4a-5b6c7d8e9f00"),
         "article_id": "newsroom.article:42",
         "kind": "newsroom.article",
@@ -53,9 +50,17 @@ def raw_event(**values) -> dict:
         "payload": None,
         "schema_version": 2,
         "amendments": [],
-    } | values
+    }
+    return cast(Event, {**event, **values})
 
 
-def enriched_event(**values) -> dict:
+def enriched_event(**values: Any) -> EnrichedEvent:
     """The same, as the enricher passes it on."""
-    return raw_event() | {"action": "edited", "actor_profile": PROFILE, "words_added": 0, "words_removed": 1} | values
+    event: EnrichedEvent = {
+        **raw_event(),
+        "action": "edited",
+        "actor_profile": PROFILE,
+        "words_added": 0,
+        "words_removed": 1,
+    }
+    return cast(EnrichedEvent, {**event, **values})

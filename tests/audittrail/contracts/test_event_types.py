@@ -14,7 +14,7 @@ from audittrail.contracts.event_types import require_same_types
 from audittrail.events import event as event_module
 from audittrail.events.event import EnrichedEvent, Event
 from audittrail.events.field_check import FieldMismatch
-from tests.conftest import ROOT
+from testkit.paths import ROOT
 
 EMBARGO = {"name": "embargo", "type": ["null", "string"], "default": None, "doc": "Not before this time."}
 

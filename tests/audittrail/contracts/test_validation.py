@@ -23,7 +23,7 @@ def test_a_sound_event_passes(event):
         ({"schema_version": 0}, "schema_version"),
         ({"operation": "published"}, "operation"),
         ({"operation": "create"}, "keyframe"),
-        ({"occurred_at": datetime(2026, 11, 23)}, "occurred_at"),
+        ({"occurred_at": datetime(2026, 11, 23)}, "occurred_at"),  # noqa: DTZ001 - that is the violation
         ({"occurred_at": datetime(1850, 1, 1, tzinfo=UTC)}, "occurred_at"),
         ({"recorded_at": datetime(9999, 1, 1, tzinfo=UTC)}, "recorded_at"),
         ({"actor": {"type": "robot", "id": None, "version": None, "snapshot": None}}, "actor.type"),

@@ -1,5 +1,6 @@
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_inverting_twice_changes_nothing(before, after):
 def test_edits_are_ordered_apart_and_each_changes_something(before, after):
     edits = diff(before, after)
     assert all(edit.removed != edit.inserted for edit in edits)
-    assert all(one.position + len(one.removed) < two.position for one, two in zip(edits, edits[1:]))
+    assert all(one.position + len(one.removed) < two.position for one, two in pairwise(edits))
 
 
 @given(texts)
@@ -176,7 +177,7 @@ def test_a_real_history_runs_forwards_and_backwards():
     sys.path.insert(0, str(DATA))
     from read_history import events
 
-    bodies = {}
+    bodies: dict[str, str] = {}
     for event in events(str(history)):
         before, after = bodies.get(event["article_id"]) or "", event["body"] or ""
         edits = diff(before, after)
