@@ -3,6 +3,7 @@ stack.
 """
 
 from pathlib import Path
+from typing import Any
 
 import structlog
 from celery.schedules import crontab
@@ -88,7 +89,7 @@ TEMPLATES = [
 ]
 
 
-def _database(user: str, password: str) -> dict[str, object]:
+def _database(user: str, password: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": env.text("DATABASE_NAME", "audit"),

@@ -14,10 +14,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 django.setup()
 
-from django.db import connections, transaction  # noqa: E402
+from django.db import connections, transaction
 
-from audittrail import Actor, context  # noqa: E402
-from newsroom.models import Article, Author, Credit, Tag  # noqa: E402
+from audittrail import Actor, context
+from newsroom.models import Article, Author, Credit, Tag
 
 ROUNDS = 300
 ROWS = 1000
@@ -85,7 +85,8 @@ def compare(name: str, action, article: Article, goal: float) -> None:
         with_capture.append(median_ms_in_context(action, article, numbers))
     on, off = min(with_capture), min(without)
     print(
-        f"{name:34} without {off:6.2f} ms   with {on:6.2f} ms   added {on - off:5.2f} ms   goal {goal} ms   ratio {on / off:4.2f}"
+        f"{name:34} without {off:6.2f} ms   with {on:6.2f} ms   added {on - off:5.2f} ms   "
+        f"goal {goal} ms   ratio {on / off:4.2f}"
     )
 
 
@@ -109,7 +110,8 @@ def compare_bulk(marker: str) -> None:
         untracked.append(time.perf_counter() - started)
     added = (min(on) - min(off)) / ROWS * 1e6
     print(
-        f"{'a row of a 1,000-row update()':34} without {min(off) * 1e3:6.1f} ms   with {min(on) * 1e3:6.1f} ms   added {added:5.1f} µs a row   goal 100 µs"
+        f"{'a row of a 1,000-row update()':34} without {min(off) * 1e3:6.1f} ms   with {min(on) * 1e3:6.1f} ms   "
+        f"added {added:5.1f} µs a row   goal 100 µs"
     )
     print(f"{'1,000 rows, untracked column':34} with {min(untracked) * 1e3:6.1f} ms")
 

@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -85,10 +86,11 @@ def compare_speed() -> None:
     for size, share in ((10_000, 0.0), (10_000, 0.05), (100_000, 0.0), (100_000, 0.01)):
         before = article(size)
         after = edited(before, share)
-        ours, theirs, dmp = (seconds(lambda f=f: f(before, after)) for f in (diff, by_words, by_dmp))
+        ours, theirs, dmp = (seconds(partial(f, before, after)) for f in (diff, by_words, by_dmp))
         name = f"{size // 1000} kB, {'one word' if not share else f'{share:.0%} of words'}"
         print(
-            f"{name:<34}{ours * 1e3:>7.3f} ms{theirs * 1e3:>9.2f} ms ×{theirs / ours:<4.0f}{dmp * 1e3:>12.2f} ms ×{dmp / ours:<4.1f}"
+            f"{name:<34}{ours * 1e3:>7.3f} ms{theirs * 1e3:>9.2f} ms ×{theirs / ours:<4.0f}"
+            f"{dmp * 1e3:>12.2f} ms ×{dmp / ours:<4.1f}"
         )
     before, after = (" ".join(random.Random(seed).choices(WORDS, k=900_000)) for seed in (1, 2))
     print(f"5 MB, everything changed: {seconds(lambda: diff(before, after), 0):.2f} s")
@@ -151,7 +153,8 @@ def one_word_on_the_wire(codec: Codec) -> None:
     one = event(text_change(before, after), None, 1, source)
     ours, theirs = len(codec.encode(one)), len(snapshot(one, before, after))
     print(
-        f"one word in a 100 kB article: {ours} bytes on the wire; as JSON snapshots {theirs} bytes, ×{theirs / ours:.0f}"
+        f"one word in a 100 kB article: {ours} bytes on the wire; "
+        f"as JSON snapshots {theirs} bytes, ×{theirs / ours:.0f}"
     )
 
 
@@ -159,7 +162,8 @@ def history_on_the_wire(codec: Codec, path: Path) -> None:
     sys.path.insert(0, str(path.parent))
     from read_history import events
 
-    bodies, count, diffing, ours, theirs = {}, 0, 0.0, 0, 0
+    bodies: dict[str, str | None] = {}
+    count, diffing, ours, theirs = 0, 0.0, 0, 0
     for count, source in enumerate(events(str(path)), start=1):
         before, after = bodies.get(source["article_id"]), source["body"]
         start = time.perf_counter()
@@ -173,7 +177,8 @@ def history_on_the_wire(codec: Codec, path: Path) -> None:
         bodies[source["article_id"]] = after
     print(f"whole history: {count} events diffed in {diffing:.1f} s, {diffing / count * 1e6:.0f} µs each")
     print(
-        f"  on the wire, keyframes included: {ours / 1e6:.1f} MB; as JSON snapshots {theirs / 1e6:.1f} MB, ×{theirs / ours:.1f}"
+        f"  on the wire, keyframes included: {ours / 1e6:.1f} MB; "
+        f"as JSON snapshots {theirs / 1e6:.1f} MB, ×{theirs / ours:.1f}"
     )
 
 

@@ -9,6 +9,8 @@ import statistics
 import threading
 import time
 import uuid
+from io import StringIO
+from unittest.mock import patch
 
 import django
 
@@ -18,16 +20,16 @@ os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 django.setup()
 
-from confluent_kafka import Producer  # noqa: E402
-from django.core.management import call_command  # noqa: E402
+from confluent_kafka import Producer
+from django.core.management import call_command
 
-from audittrail import contracts  # noqa: E402
+from audittrail import contracts
 from consumers import conf
 from consumers.kafka import clients, schema_registry
-from consumers.runtime import delivery  # noqa: E402
-from consumers.runtime.loop import Loop  # noqa: E402
-from consumers.stages.enricher import Enricher  # noqa: E402
-from testkit.audittrail.events import PROFILE, raw_event  # noqa: E402
+from consumers.runtime import delivery
+from consumers.runtime.loop import Loop
+from consumers.stages.enricher import Enricher
+from testkit.audittrail.events import PROFILE, raw_event
 
 FULL, SMALL = 20_000, 4_000
 
@@ -82,25 +84,24 @@ def measure(run: str, guarantee: str, records: int, count: int) -> None:
         if delivered >= count:
             done.set()
 
-    cls.deliver = timed
-    loop = Loop(Measured(run), 1)
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    assert done.wait(300), f"{run}: {delivered} of {count} events"
-    rate = delivered / (time.perf_counter() - first)
-    loop.stop()
-    thread.join()
-    cls.deliver = deliver
+    with patch.object(cls, "deliver", timed):
+        loop = Loop(Measured(run), 1)
+        thread = threading.Thread(target=loop.run)
+        thread.start()
+        assert done.wait(300), f"{run}: {delivered} of {count} events"
+        rate = delivered / (time.perf_counter() - first)
+        loop.stop()
+        thread.join()
     centiles = statistics.quantiles(latencies, n=100)
     print(
-        f"{guarantee:14} batches of {records:5}: {rate:8,.0f} events/s, delivery p50 {centiles[49] * 1000:6.1f} ms, p99 {centiles[98] * 1000:6.1f} ms"
-        f"  ({len(latencies)} batches)"
+        f"{guarantee:14} batches of {records:5}: {rate:8,.0f} events/s, "
+        f"delivery p50 {centiles[49] * 1000:6.1f} ms, p99 {centiles[98] * 1000:6.1f} ms  ({len(latencies)} batches)"
     )
 
 
 def main() -> None:
-    call_command("create_topics", stdout=open(os.devnull, "w"))
-    call_command("register_schemas", stdout=open(os.devnull, "w"))
+    call_command("create_topics", stdout=StringIO())
+    call_command("register_schemas", stdout=StringIO())
     try:
         fill(FULL)
         for guarantee in (conf.EXACTLY_ONCE, conf.AT_LEAST_ONCE):

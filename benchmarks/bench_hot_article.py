@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from io import StringIO
 
 import django
 
@@ -26,20 +27,20 @@ DATABASE = f"bench_{uuid.uuid4().hex[:6]}"
 os.environ["DATABASE_NAME"], os.environ["AUDIT_PREFIX"] = DATABASE, f"{DATABASE}-"
 django.setup()
 
-import psycopg  # noqa: E402
-from confluent_kafka import Consumer, TopicPartition  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connections  # noqa: E402
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
 
-from audittrail import contracts  # noqa: E402
-from audittrail.models import OutboxEvent  # noqa: E402
-from consumers import conf  # noqa: E402
+from audittrail import contracts
+from audittrail.models import OutboxEvent
+from consumers import conf
 from consumers.kafka import clients, schema_registry
-from consumers.relay.keys import STRATEGIES  # noqa: E402
-from examples.read_enriched import InOrder  # noqa: E402
-from newsroom.models import Article  # noqa: E402
-from testkit.consumers.relaying import relaying  # noqa: E402
+from consumers.relay.keys import STRATEGIES
+from examples.read_enriched import InOrder
+from newsroom.models import Article
+from testkit.consumers.relaying import relaying
 
 STORY_PER_MINUTE, OTHERS, OTHERS_PER_MINUTE = 1000, 100, 300
 WORK_SECONDS = 0.08
@@ -101,8 +102,8 @@ def edit(story: Article, others: list[Article], seconds: float) -> None:
 def measure(strategy: str, seconds: float) -> None:
     os.environ["AUDIT_KEY_STRATEGY"] = strategy
     os.environ["AUDIT_PREFIX"] = f"{DATABASE}-{strategy}-"
-    call_command("create_topics", verbosity=0, stdout=open(os.devnull, "w"))
-    call_command("register_schemas", verbosity=0, stdout=open(os.devnull, "w"))
+    call_command("create_topics", verbosity=0, stdout=StringIO())
+    call_command("register_schemas", verbosity=0, stdout=StringIO())
     story, *others = Article.objects.bulk_create(
         Article(headline="A", slug=f"{strategy}-{n}", body="Some words.") for n in range(OTHERS + 1)
     )
@@ -140,10 +141,13 @@ def report(strategy: str, done: list[tuple[dict, int, float]], story: str, wante
     orderer = InOrder(wait_seconds=PATIENCE_SECONDS)
     shown = [each["sequence"] for event, _, _ in done if event["article_id"] == story for each in orderer.add(event)]
     ordered = "all in order" if shown == list(range(1, len(arrival) + 1)) else f"ONLY {len(shown)} in order"
+    partitions = {partition for event, partition, _ in done if event["article_id"] == story}
     print(
-        f"{strategy:<13} events {len(done)}/{wanted}  fullest partition {max(load.values()) / len(done):4.0%} of all, partitions with the story "
-        f"{len({partition for event, partition, _ in done if event['article_id'] == story})}  others' age: median {statistics.median(ages):.2f} s, "
-        f"95 % {ages[int(len(ages) * 0.95)]:.2f} s, worst {ages[-1]:.2f} s  the story's: median {statistics.median(own):.2f} s  story out of order on arrival {early / len(arrival):.0%}, by sequence {ordered}"
+        f"{strategy:<13} events {len(done)}/{wanted}  fullest partition {max(load.values()) / len(done):4.0%} of all, "
+        f"partitions with the story {len(partitions)}  others' age: median {statistics.median(ages):.2f} s, "
+        f"95 % {ages[int(len(ages) * 0.95)]:.2f} s, "
+        f"worst {ages[-1]:.2f} s  the story's: median {statistics.median(own):.2f} s  "
+        f"story out of order on arrival {early / len(arrival):.0%}, by sequence {ordered}"
     )
 
 
@@ -172,7 +176,8 @@ def main() -> None:
         try:
             call_command("migrate", database="owner", verbosity=0)
             print(
-                f"{STORY_PER_MINUTE} edits a minute of one article, {OTHERS_PER_MINUTE} of {OTHERS} others, for {seconds:.0f} s; a reader takes {WORK_SECONDS * 1000:.0f} ms an event"
+                f"{STORY_PER_MINUTE} edits a minute of one article, {OTHERS_PER_MINUTE} of {OTHERS} others, "
+                f"for {seconds:.0f} s; a reader takes {WORK_SECONDS * 1000:.0f} ms an event"
             )
             for strategy in STRATEGIES:
                 measure(strategy, seconds)

@@ -26,9 +26,9 @@ WARM_UP = 15.0
 
 def pending(trail: Trail) -> int:
     with psycopg.connect(**trail.superuser) as connection:
-        return connection.execute("SELECT count(*) FROM audittrail_outboxevent WHERE published_at IS NULL").fetchone()[
-            0
-        ]
+        found = connection.execute("SELECT count(*) FROM audittrail_outboxevent WHERE published_at IS NULL").fetchone()
+    assert found
+    return found[0]
 
 
 def away(trail: Trail, seconds: float) -> int:
@@ -45,7 +45,10 @@ def away(trail: Trail, seconds: float) -> int:
 def line(label: str, saves: list[tuple[float, float]], since: float, until: float) -> str:
     found = [seconds for at, seconds in saves if since <= at < until]
     centiles = statistics.quantiles(found, n=100)
-    return f"{label:14} {len(found) / (until - since):6.1f} saves/s, p50 {centiles[49] * 1000:6.1f} ms, p99 {centiles[98] * 1000:6.1f} ms, longest {max(found) * 1000:6.0f} ms"
+    return (
+        f"{label:14} {len(found) / (until - since):6.1f} saves/s, p50 {centiles[49] * 1000:6.1f} ms, "
+        f"p99 {centiles[98] * 1000:6.1f} ms, longest {max(found) * 1000:6.0f} ms"
+    )
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
+from io import StringIO
+from itertools import pairwise
 
 import django
 
@@ -21,13 +23,13 @@ os.environ["LOG_LEVEL"] = "ERROR"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 django.setup()
 
-from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
-from django.core.management import call_command  # noqa: E402
+from confluent_kafka import Consumer, Producer, TopicPartition
+from django.core.management import call_command
 
-from audittrail import contracts  # noqa: E402
-from consumers import conf  # noqa: E402
+from audittrail import contracts
+from consumers import conf
 from consumers.kafka import clients, schema_registry
-from testkit.audittrail.events import PROFILE, raw_event  # noqa: E402
+from testkit.audittrail.events import PROFILE, raw_event
 
 INTERVAL = 0.05
 SETTLE = 8
@@ -66,8 +68,8 @@ def started(slot: int) -> subprocess.Popen:
     )
 
 
-def arrivals(since: float) -> dict[int, list[float]]:
-    """Times of arrival in each partition of the enriched topic, in seconds, from a moment on."""
+def arrivals(since: float) -> list[list[float]]:
+    """Times of arrival in the enriched topic, in seconds, from a moment on; one list for each partition."""
     reader = Consumer(
         {
             "bootstrap.servers": conf.kafka_bootstrap_servers(),
@@ -76,7 +78,8 @@ def arrivals(since: float) -> dict[int, list[float]]:
             "isolation.level": "read_committed",
         }
     )
-    ends, times = set(), defaultdict(list)
+    ends: set[int | None] = set()
+    times: dict[int | None, list[float]] = defaultdict(list)
     reader.assign(
         reader.offsets_for_times(
             [TopicPartition(conf.enriched_topic(), number, int(since * 1000)) for number in range(conf.partitions())],
@@ -90,25 +93,22 @@ def arrivals(since: float) -> dict[int, list[float]]:
             else:
                 times[message.partition()].append(message.timestamp()[1] / 1000)
     reader.close()
-    return times
+    return list(times.values())
 
 
 def measure(what: str, act: Callable[[], None]) -> None:
     since = time.time()
     act()
     time.sleep(SETTLE)
-    pauses = sorted(
-        max((b - a for a, b in zip(times, times[1:], strict=False)), default=SETTLE)
-        for times in arrivals(since).values()
-    )
+    pauses = sorted(max((b - a for a, b in pairwise(times)), default=SETTLE) for times in arrivals(since))
     print(
         f"{what:36} longest pause of a partition: median {pauses[len(pauses) // 2]:5.2f} s, worst {pauses[-1]:5.2f} s"
     )
 
 
 def main() -> None:
-    call_command("create_topics", stdout=open(os.devnull, "w"))
-    call_command("register_schemas", stdout=open(os.devnull, "w"))
+    call_command("create_topics", stdout=StringIO())
+    call_command("register_schemas", stdout=StringIO())
     feed, processes = Feed(), {SLOTS[0]: started(SLOTS[0])}
     feed.start()
     try:

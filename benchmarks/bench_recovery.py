@@ -31,7 +31,9 @@ IN_FLIGHT = 0.3
 
 def recovery(running: Pipeline, stalls: Stalls, stage: str) -> float:
     """Seconds from SIGKILL to progress."""
-    running.process(stage).signal(signal.SIGKILL)
+    process = running.process(stage)
+    assert process, f"{stage} does not run"
+    process.signal(signal.SIGKILL)
     killed = time.monotonic()
     time.sleep(IN_FLIGHT)
     before = until(lambda: progress(stalls, stage), WITHIN, f"an answer about {stage}")

@@ -85,7 +85,8 @@ def main() -> None:
     base = figures["well"]
     for name, (p50, p99) in figures.items():
         print(
-            f"Redis {name:9} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   ratio to well: p50 {p50 / base[0]:4.2f}, p99 {p99 / base[1]:4.2f}"
+            f"Redis {name:9} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   "
+            f"ratio to well: p50 {p50 / base[0]:4.2f}, p99 {p99 / base[1]:4.2f}"
         )
 
 

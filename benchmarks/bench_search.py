@@ -16,11 +16,11 @@ import django
 
 django.setup()
 
-from elasticsearch.helpers import bulk  # noqa: E402
+from elasticsearch.helpers import bulk
 
 from audittrail import conf
-from audittrail.search import documents, index, queries  # noqa: E402
-from benchmarks.bench_codec import event  # noqa: E402
+from audittrail.search import documents, index, queries
+from benchmarks.bench_codec import event
 
 EVENTS, BATCH, ROUNDS = 20_000, 2000, 3
 EXTRAS = {"payload": None, "keyframe": None}
@@ -58,7 +58,7 @@ def main() -> None:
         lambda: built.extend(documents.source(each) | {"indexed_at": documents.now()} for each in originals)
     )
     print(f"documents built           {EVENTS / seconds:>10,.0f} a second")
-    names = []
+    names: list[str] = []
     for label, write in (("audittrail.search.index.write", ours), ("elasticsearch.helpers.bulk", helper)):
         best = 0.0
         for _ in range(ROUNDS):
@@ -73,7 +73,8 @@ def main() -> None:
     for query in QUERIES:
         queries.search(query)
         print(
-            f"search {query!r:<42}{timed(lambda query=query: [queries.search(query) for _ in range(20)]) / 20 * 1000:>7.1f} ms"
+            f"search {query!r:<42}"
+            f"{timed(lambda query=query: [queries.search(query) for _ in range(20)]) / 20 * 1000:>7.1f} ms"
         )
     for name in names:
         index.client().indices.delete(index=name)

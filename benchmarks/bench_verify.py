@@ -20,11 +20,15 @@ ARTICLES, ROUNDS = 300, 60
 EVENTS = ARTICLES * ROUNDS
 
 CREATE = """
-INSERT INTO newsroom_article (headline, standfirst, body, body_format, slug, status, source_path, source_status, created_at, updated_at)
-SELECT 'Article ' || n, 'A standfirst.', (SELECT string_agg('word' || (w * n %% 977), ' ') FROM generate_series(1, 1200) AS w), 'html', 'article-' || n,
-       'draft', '', '', now(), now()
+INSERT INTO newsroom_article
+  (headline, standfirst, body, body_format, slug, status, source_path, source_status, created_at, updated_at)
+SELECT 'Article ' || n, 'A standfirst.',
+       (SELECT string_agg('word' || (w * n %% 977), ' ') FROM generate_series(1, 1200) AS w),
+       'html', 'article-' || n, 'draft', '', '', now(), now()
 FROM generate_series(1, %s) AS n"""
-EDIT = "UPDATE newsroom_article SET headline = 'Article ' || id || ', round ' || %s, body = overlay(body PLACING ' edited word ' FROM 20 * %s FOR 7)"
+EDIT = """
+UPDATE newsroom_article
+SET headline = 'Article ' || id || ', round ' || %s, body = overlay(body PLACING ' edited word ' FROM 20 * %s FOR 7)"""
 
 
 def fill(trail: Trail) -> None:
@@ -70,7 +74,8 @@ def main() -> None:
     for name, seconds in stores.items():
         line(f"peer: {name} read and parsed only", EVENTS, seconds)
     print(
-        f"verifying takes {whole['seconds'] / sum(stores.values()):.1f} times as long as reading; --incremental with nothing new {again['seconds']:.2f} s"
+        f"verifying takes {whole['seconds'] / sum(stores.values()):.1f} times as long as reading; "
+        f"--incremental with nothing new {again['seconds']:.2f} s"
     )
 
 

@@ -33,7 +33,8 @@ PATH = re.compile(
 BENCHMARK = re.compile(r"\bbench_\w+")
 COMMAND = re.compile(r"manage\.py ([a-z]\w+)")
 OF_STACK_AND_MAKE = {
-    "STACK", "STACK_PORT_BASE", "XDG_CACHE_HOME", "XDG_STATE_HOME", "JAVA_HOME", "PORT", "PYTHON3", "ARGS", "MINUTES", "SEED", "BENCH",
+    "STACK", "STACK_PORT_BASE", "XDG_CACHE_HOME", "XDG_STATE_HOME", "JAVA_HOME",
+    "PORT", "PYTHON3", "ARGS", "MINUTES", "SEED", "BENCH",
 }  # fmt: skip
 
 
