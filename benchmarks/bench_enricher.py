@@ -27,7 +27,7 @@ from audittrail import contracts
 from consumers import conf
 from consumers.kafka import clients, schema_registry
 from consumers.runtime import delivery
-from consumers.runtime.loop import Loop
+from consumers.runtime.process import make_loop
 from consumers.stages.enricher import Enricher
 from testkit.audittrail.events import PROFILE, raw_event
 
@@ -85,7 +85,7 @@ def measure(run: str, guarantee: str, records: int, count: int) -> None:
             done.set()
 
     with patch.object(cls, "deliver", timed):
-        loop = Loop(Measured(run), 1)
+        loop = make_loop(Measured(run), 1)
         thread = threading.Thread(target=loop.run)
         thread.start()
         assert done.wait(300), f"{run}: {delivered} of {count} events"

@@ -18,13 +18,12 @@ from consumers.relay.lane import LaneReport, LaneWorker
 from consumers.relay.lanes import ensure_lanes
 from consumers.relay.publisher import lane_number
 from consumers.relay.store import LanesInUse, renew
-from consumers.runtime.heartbeat import Heartbeat, Report
+from consumers.runtime.heartbeat import Heartbeat, ProcessReport
 
 log = logging.getLogger(__name__)
 
 STAGE = "relay"
 TEND_SECONDS = 1.0
-FIRST_BEAT_SECONDS = 5.0
 STATES = ("halted", "waiting", "starting", "paused", "running", "stopped")
 """Worst first: the state of a process is the worst of its lanes'."""
 
@@ -65,8 +64,7 @@ class Relay:
         """Work until SIGTERM, SIGINT, or until the stage is stopped."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stopping.set())
-        self._heartbeat.start()
-        self._heartbeat.heard.wait(FIRST_BEAT_SECONDS)
+        self._heartbeat.begin()
         try:
             while not self._ending():
                 self._try_to_tend()
@@ -119,7 +117,7 @@ class Relay:
 
     def _report(self, report: LaneReport) -> None:
         workers = self._workers.values()
-        self._heartbeat.report = Report(
+        self._heartbeat.report = ProcessReport(
             state=report.state,
             reason=report.reason,
             partitions=[Partition(conf.raw_topic(), number) for worker in workers for number in worker.partitions],

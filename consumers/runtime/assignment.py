@@ -13,29 +13,30 @@ from itertools import groupby
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumers.errors import Fenced, NotReady
-from consumers.kafka import clients, topics
+from consumers.kafka.protocols import GroupConsumer
 from consumers.records import Partition
 from consumers.runtime import metrics
 from consumers.runtime.stage import Stage
 
 log = logging.getLogger("consumers.runtime.assignment")
 
-ANSWER_WITHIN = 3.0  # seconds
+Drop = Callable[[list[Partition]], None]
+"""Forgets what was read of partitions that are no longer held, or are read again."""
+TopicIds = Callable[[list[str]], dict[str, str]]
+"""Names of topics → Kafka's ids of them. Raises KafkaException."""
 
-Drop = Callable[[Iterable[Partition]], None]
 
+class Assignment:
+    """Follows rebalances, and pauses or resumes fetching from all partitions.
 
-class Membership:
-    """Follows assignments, and holds the flow of all partitions back or lets it go.
-
-    A partition whose start the stage cannot tell yet is held in `unplaced`, paused, until `place` succeeds.
+    A partition whose position the stage does not know yet is in `unplaced`, paused, until `start_unplaced` succeeds.
     """
 
-    def __init__(self, consumer: Consumer, stage: Stage, drop: Drop):
-        self._consumer, self._stage, self._drop = consumer, stage, drop
+    def __init__(self, consumer: GroupConsumer, stage: Stage, drop: Drop, topic_ids: TopicIds):
+        self._consumer, self._stage, self._drop, self._ask_topic_ids = consumer, stage, drop, topic_ids
         self.owned: set[Partition] = set()
         self.unplaced: set[Partition] = set()
-        self._flowing = True
+        self._is_fetching = True
         self._topic_ids: dict[str, str] = {}
 
     def check_topics(self) -> None:
@@ -43,40 +44,40 @@ class Membership:
         does not tell.
         """
         try:
-            found = topics.ids(clients.admin(), self._stage.topics(), ANSWER_WITHIN)
+            found = self._ask_topic_ids(self._stage.topics())
         except KafkaException as error:
             raise NotReady(_why_unknown(self._stage.topics(), error.args[0])) from error
         self._topic_ids = self._topic_ids or found
-        if anew := [name for name, topic_id in found.items() if topic_id != self._topic_ids[name]]:
-            raise Fenced(f"topic {anew[0]} was made anew: only new clients read it from its first message")
+        if replaced := [name for name, topic_id in found.items() if topic_id != self._topic_ids[name]]:
+            raise Fenced(f"topic {replaced[0]} was made anew: only new clients read it from its first message")
 
     def join(self) -> None:
         self._consumer.subscribe(
             self._stage.topics(), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
 
-    def hold(self) -> None:
-        """Fetch nothing; the membership goes on."""
-        if self._flowing:
-            self._flowing = False
-            self._consumer.pause(_unplaced(self.owned))
+    def pause_fetching(self) -> None:
+        """Fetch nothing, and stay a member."""
+        if self._is_fetching:
+            self._is_fetching = False
+            self._consumer.pause(_without_offsets(self.owned))
 
-    def flow(self) -> None:
-        """Fetch again what is placed."""
-        if not self._flowing:
-            self._flowing = True
-            self._consumer.resume(_unplaced(self.owned - self.unplaced))
+    def resume_fetching(self) -> None:
+        """Fetch again, but for partitions that are unplaced."""
+        if not self._is_fetching:
+            self._is_fetching = True
+            self._consumer.resume(_without_offsets(self.owned - self.unplaced))
 
-    def place(self) -> None:
-        """Start the partitions that were waiting for their positions. Raises NotReady."""
+    def start_unplaced(self) -> None:
+        """Start the partitions whose positions were not known. Raises NotReady."""
         waiting = sorted(self.unplaced)
         positions = self._positions(waiting)
         self._drop(waiting)
-        self._consumer.incremental_unassign(_unplaced(waiting))
-        self._consumer.incremental_assign(_placed(waiting, positions))
+        self._consumer.incremental_unassign(_without_offsets(waiting))
+        self._consumer.incremental_assign(_with_offsets(waiting, positions))
         self.unplaced.clear()
-        self._set_flow(waiting)
-        self._tell(positions)
+        self._pause_or_resume(waiting)
+        self._commit_positions(positions)
 
     def rewind(self, starts: dict[Partition, int]) -> None:
         """Read again from these offsets what is still owned."""
@@ -84,11 +85,11 @@ class Membership:
             if partition in self.owned:
                 try:
                     self._consumer.seek(TopicPartition(*partition, offset))
-                except KafkaException as error:  # taken away this very moment: the next poll says so
+                except KafkaException as error:  # taken away at this moment: the next poll says so
                     log.info("%s: not rewound: %s", partition, error)
 
-    def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
-        partitions = self._note("assigned", assigned)
+    def _assigned(self, _: Consumer, assigned: list[TopicPartition]) -> None:
+        partitions = self._record_move("assigned", assigned)
         self.owned.update(partitions)
         try:
             positions = self._positions(partitions)
@@ -96,50 +97,50 @@ class Membership:
             log.warning("%s: positions not known yet: %s", self._stage.name, error)
             positions = {}
             self.unplaced.update(partitions)
-        consumer.incremental_assign(_placed(partitions, positions))
-        self._set_flow(partitions)
-        self._tell(positions)
+        self._consumer.incremental_assign(_with_offsets(partitions, positions))
+        self._pause_or_resume(partitions)
+        self._commit_positions(positions)
 
-    def _set_flow(self, partitions: list[Partition]) -> None:
-        """Of partitions just assigned. librdkafka remembers a pause beyond the loss of a partition: what comes back is
-        resumed, or it never flows.
+    def _pause_or_resume(self, partitions: list[Partition]) -> None:
+        """Pause or resume partitions just assigned. librdkafka remembers a pause beyond the loss of a partition: what
+        comes back must be resumed, or nothing is ever fetched from it.
         """
-        held = [partition for partition in partitions if not self._flowing or partition in self.unplaced]
-        self._consumer.pause(_unplaced(held))
-        self._consumer.resume(_unplaced(partition for partition in partitions if partition not in held))
+        paused = [partition for partition in partitions if not self._is_fetching or partition in self.unplaced]
+        self._consumer.pause(_without_offsets(paused))
+        self._consumer.resume(_without_offsets(partition for partition in partitions if partition not in paused))
 
-    def _tell(self, positions: dict[Partition, int]) -> None:
+    def _commit_positions(self, positions: dict[Partition, int]) -> None:
         """Commit where a stage knows that it is, if its last commit was lost: its lag is counted from there."""
         if positions:
             with contextlib.suppress(KafkaException):
-                self._consumer.commit(offsets=_placed(positions, positions), asynchronous=True)
+                self._consumer.commit(offsets=_with_offsets(positions, positions), asynchronous=True)
 
     def _positions(self, partitions: list[Partition]) -> dict[Partition, int]:
         if not partitions:
             return {}
-        # Where a stage was in a topic that is gone must not be told for the new one.
+        # Where a stage was in a topic that is gone must not be taken for a position in the new one.
         self.check_topics()
         return self._stage.positions(partitions)
 
-    def _revoked(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:
-        self._gone("revoked", revoked)
+    def _revoked(self, _: Consumer, revoked: list[TopicPartition]) -> None:
+        self._remove("revoked", revoked)
 
-    def _lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
-        self._gone("lost", lost)
+    def _lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
+        self._remove("lost", lost)
 
-    def _gone(self, event: str, gone: list[TopicPartition]) -> None:
+    def _remove(self, event: str, gone: list[TopicPartition]) -> None:
         # Nothing is committed here: a batch is either delivered before this call or dropped by it.
-        partitions = self._note(event, gone)
+        partitions = self._record_move(event, gone)
         self.owned.difference_update(partitions)
         self.unplaced.difference_update(partitions)
         self._drop(partitions)
         self._stage.revoked(partitions)
         self._consumer.incremental_unassign(gone)
 
-    def _note(self, event: str, moved: list[TopicPartition]) -> list[Partition]:
+    def _record_move(self, event: str, moved: list[TopicPartition]) -> list[Partition]:
         partitions = [Partition(each.topic, each.partition) for each in moved]
         if partitions:
-            log.info("%s: %s %s", self._stage.name, event, _shortly(partitions))
+            log.info("%s: %s %s", self._stage.name, event, _ranges(partitions))
         metrics.REBALANCED.labels(self._stage.name, event).inc(len(partitions))
         return partitions
 
@@ -150,18 +151,18 @@ def _why_unknown(names: list[str], error: KafkaError) -> str:
     return f"Kafka does not tell which topics it has: {error.str()}"
 
 
-def _unplaced(partitions: Iterable[Partition]) -> list[TopicPartition]:
+def _without_offsets(partitions: Iterable[Partition]) -> list[TopicPartition]:
     return [TopicPartition(*partition) for partition in partitions]
 
 
-def _placed(partitions: Iterable[Partition], positions: dict[Partition, int]) -> list[TopicPartition]:
+def _with_offsets(partitions: Iterable[Partition], positions: dict[Partition, int]) -> list[TopicPartition]:
     return [
         TopicPartition(*partition, positions[partition]) if partition in positions else TopicPartition(*partition)
         for partition in partitions
     ]
 
 
-def _shortly(partitions: Iterable[Partition]) -> str:
+def _ranges(partitions: Iterable[Partition]) -> str:
     """`topic/0…23 other/0…2`: runs of partitions by topic."""
     words = []
     for topic, numbers in groupby(sorted(partitions), key=lambda partition: partition.topic):

@@ -11,12 +11,17 @@ MAX_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Batch:
-    """Records under way together, in offset order within each partition; `outcome` once the stage has processed
-    them.
-    """
+    """Records under way together, in offset order within each partition; they have an outcome once processed."""
 
     records: list[Record]
     outcome: Outcome | None = None
+
+    @property
+    def result(self) -> Outcome:
+        """The outcome of a processed batch. Raises ValueError before."""
+        if self.outcome is None:
+            raise ValueError("the batch has not been processed")
+        return self.outcome
 
     def starts(self) -> dict[Partition, int]:
         """The first offset of each partition in it."""
@@ -31,12 +36,12 @@ class Batch:
 
     def accepted(self) -> list[Record]:
         """The processed records that were not rejected."""
-        rejected = {id(rejection.record) for rejection in self.outcome.rejections}
+        rejected = {id(rejection.record) for rejection in self.result.rejections}
         return [record for record in self.records if id(record) not in rejected]
 
     def without(self, partitions: Iterable[Partition]) -> "Batch":
-        """What is left when partitions are taken away; the outcome goes with them."""
-        return Batch(_kept(self.records, partitions))
+        """The records of the other partitions, to be processed again: the outcome was of all of them."""
+        return Batch(_without(self.records, partitions))
 
 
 class Batcher:
@@ -50,12 +55,8 @@ class Batcher:
     def __init__(
         self, max_records: int, max_seconds: float, clock: Callable[[], float], idle_seconds: float = math.inf
     ):
-        self._max_records, self._max_seconds, self._idle_seconds, self._clock = (
-            max_records,
-            max_seconds,
-            idle_seconds,
-            clock,
-        )
+        self._max_records, self._max_seconds, self._idle_seconds = max_records, max_seconds, idle_seconds
+        self._clock = clock
         self._records: list[Record] = []
         self._bytes = 0
         self._since = self._last = 0.0
@@ -85,13 +86,13 @@ class Batcher:
         self._bytes += sum(map(_size, records))
 
     def take(self) -> Batch:
-        """The batch; gathering begins anew."""
+        """The batch gathered; an empty one begins."""
         batch, self._records, self._bytes = Batch(self._records), [], 0
         return batch
 
     def drop(self, partitions: Iterable[Partition]) -> None:
         """Forget the records of partitions no longer held."""
-        self._records = _kept(self._records, partitions)
+        self._records = _without(self._records, partitions)
         self._bytes = sum(map(_size, self._records))
 
     def starts(self) -> dict[Partition, int]:
@@ -99,7 +100,7 @@ class Batcher:
         return Batch(self._records).starts()
 
 
-def _kept(records: list[Record], partitions: Iterable[Partition]) -> list[Record]:
+def _without(records: list[Record], partitions: Iterable[Partition]) -> list[Record]:
     gone = set(partitions)
     return [record for record in records if record.source not in gone]
 

@@ -1,4 +1,4 @@
-"""A member's sign of life in the database, and what an admin wants of its stage: both about once a second.
+"""A process's report on itself in the database, and what an admin wants of its stage: both about once a second.
 
 In a thread of its own, with its own connection: the loop never waits for PostgreSQL because of it.
 """
@@ -9,24 +9,26 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from django.db import Error, connections
 from django.utils import timezone
 
-from consumers.models import DesiredState, Member, StageControl
+from consumers.models import DesiredState, Member, ProcessState, StageControl
 from consumers.records import Partition
 
 log = logging.getLogger("consumers.runtime.heartbeat")
 
 INTERVAL_SECONDS = 1.0
+FIRST_BEAT_SECONDS = 5.0
 DATABASE = "pipeline"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a member says of itself. `state`: starting, running, paused, waiting, halted or stopped."""
+class ProcessReport:
+    """What a process says of itself; `processed` and `dead_letters` count records since its start."""
 
-    state: str = "starting"
+    state: ProcessState = ProcessState.STARTING
     reason: str = ""
     partitions: list[Partition] = field(default_factory=list)
     processed: int = 0
@@ -35,10 +37,23 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What is wanted of the stage, and when that was last said; running until told otherwise."""
+    """What is wanted of the stage, and when an admin last asked for something; running until one does."""
 
     desired: str = DesiredState.RUNNING
     changed_at: datetime | None = None
+
+
+class ControlChannel(Protocol):
+    """Where a process writes its report and reads what is wanted of its stage."""
+
+    report: ProcessReport
+    control: Control
+
+    def begin(self) -> None:
+        """Read the first control, as far as that succeeds soon."""
+
+    def end(self, report: ProcessReport, timeout: float) -> None:
+        """Write a last report within `timeout` seconds, as far as that succeeds."""
 
 
 class Heartbeat(threading.Thread):
@@ -46,25 +61,29 @@ class Heartbeat(threading.Thread):
 
     def __init__(self, stage: str, slot: int):
         super().__init__(name=f"heartbeat-{stage}-{slot}", daemon=True)
-        self.report = Report()
+        self.report = ProcessReport()
         self.control = Control()
-        self.heard = threading.Event()
-        """Set once the first beat has succeeded or failed."""
         self._stage, self._slot = stage, slot
         self._started_at = timezone.now()
+        self._beaten = threading.Event()
         self._end = threading.Event()
         self._away = False
+
+    def begin(self) -> None:
+        """Start, and wait until the first beat has succeeded or failed, for FIRST_BEAT_SECONDS at most."""
+        self.start()
+        self._beaten.wait(FIRST_BEAT_SECONDS)
 
     def run(self) -> None:
         while not self._end.is_set():
             self._beat()
-            self.heard.set()
+            self._beaten.set()
             self._end.wait(INTERVAL_SECONDS)
         self._beat()
         connections[DATABASE].close()
 
-    def end(self, report: Report, timeout: float) -> None:
-        """Write a last report, if PostgreSQL takes it in time."""
+    def end(self, report: ProcessReport, timeout: float) -> None:
+        """Write a last report, if PostgreSQL takes it within `timeout` seconds."""
         self.report = report
         self._end.set()
         self.join(timeout)
@@ -80,7 +99,7 @@ class Heartbeat(threading.Thread):
                 log.warning("No sign of life can be given, PostgreSQL is away: %s", error)
             self._away = True
 
-    def _write(self, report: Report) -> None:
+    def _write(self, report: ProcessReport) -> None:
         row = Member(
             stage=self._stage,
             slot=self._slot,

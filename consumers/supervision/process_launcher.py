@@ -25,7 +25,7 @@ from consumers.stages import STAGES
 
 _PR_SET_PDEATHSIG = 1
 _ENDINGS = (signal.SIGTERM, signal.SIGINT)
-_MODULES = ("consumers.runtime.loop", "consumers.relay.runner", *(path.rpartition(".")[0] for path in STAGES.values()))
+_MODULES = ("consumers.runtime.process", "consumers.relay.runner", *(path.rpartition(".")[0] for path in STAGES.values()))
 
 
 class Place(NamedTuple):

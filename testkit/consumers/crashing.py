@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 django.setup()
 
 from consumers.kafka import clients  # noqa: E402
-from consumers.runtime.loop import Loop  # noqa: E402
+from consumers.runtime.process import make_loop  # noqa: E402
 from consumers.stages.enricher import Enricher  # noqa: E402
 
 KILLED_IN = 2
@@ -50,4 +50,4 @@ class Crashing:
 if __name__ == "__main__":
     make = clients.transactional_producer
     clients.transactional_producer = lambda transactional_id: Crashing(make(transactional_id), sys.argv[1])
-    Loop(Enricher(), 1).run()
+    make_loop(Enricher(), 1).run()

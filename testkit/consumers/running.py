@@ -14,6 +14,7 @@ from audittrail import contracts
 from consumers import conf
 from consumers.kafka import schema_registry
 from consumers.runtime.loop import Loop
+from consumers.runtime.process import make_loop
 from consumers.runtime.stage import Stage
 from testkit.audittrail.events import PROFILE, raw_event
 from testkit.consumers.witness import until
@@ -27,7 +28,7 @@ MOVING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, K
 @contextmanager
 def running(stage: Stage, slot: int = 1) -> Iterator[Loop]:
     """The stage's loop, in a thread; what ended it early is in its `failures`."""
-    loop = Loop(stage, slot)
+    loop = make_loop(stage, slot)
     loop.failures = []
 
     def work() -> None:

@@ -1,7 +1,6 @@
 """manage.py run_consumer"""
 
 import argparse
-import signal
 import sys
 
 from django.core.management.base import BaseCommand, CommandError
@@ -74,13 +73,10 @@ class Command(BaseCommand):
         run(slot)
 
     def _run(self, name: str, slot: int) -> None:
-        from consumers.runtime.loop import Loop
+        from consumers.runtime.process import run_stage
 
-        loop = Loop(stages.make(name), slot)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: loop.stop())
         try:
-            loop.run()
+            run_stage(stages.make(name), slot)
         except Fenced as error:
             self.stderr.write(self.style.ERROR(f"{name} in slot {slot} ends: {error}"))
             sys.exit(FENCED)

@@ -1,4 +1,4 @@
-"""Batches and the brake: pure rules."""
+"""Batches and the circuit breaker: pure rules."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from consumers.records import Outcome, Partition, Record, Rejection
 from consumers.runtime.batcher import MAX_BYTES, Batch, Batcher
-from consumers.runtime.circuit_breaker import Brake
+from consumers.runtime.circuit_breaker import CircuitBreaker
 
 
 class Clock:
@@ -108,22 +108,22 @@ def batch_of(fates: str) -> Batch:
         (["x.x"], ".", False),
     ],
 )
-def test_the_brake_holds_at_a_run_of_three(passed, next_batch, halts):
-    brake = Brake(3)
+def test_the_circuit_breaker_blocks_at_a_run_of_three(passed, next_batch, halts):
+    breaker = CircuitBreaker(3)
     for fates in passed:
-        brake.passed(batch_of(fates))
-    assert bool(brake.holds(batch_of(next_batch))) == halts
+        breaker.record_delivered(batch_of(fates))
+    assert bool(breaker.blocks(batch_of(next_batch))) == halts
 
 
-def test_a_released_brake_counts_anew():
-    brake = Brake(3)
-    brake.passed(batch_of("xx"))
-    brake.release()
-    assert not brake.holds(batch_of("xx"))
+def test_a_circuit_breaker_that_was_reset_counts_from_zero():
+    breaker = CircuitBreaker(3)
+    breaker.record_delivered(batch_of("xx"))
+    breaker.reset()
+    assert not breaker.blocks(batch_of("xx"))
 
 
-def test_a_limit_of_zero_never_holds():
-    assert not Brake(0).holds(batch_of("x" * 100))
+def test_a_limit_of_zero_never_blocks():
+    assert not CircuitBreaker(0).blocks(batch_of("x" * 100))
 
 
 def test_a_batch_closes_when_nothing_has_come_for_a_while():

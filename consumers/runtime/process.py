@@ -1,0 +1,46 @@
+"""One process of a stage, put together: real clients, a heartbeat, signals."""
+
+import signal
+import time
+from functools import partial
+
+from consumers import conf
+from consumers.dead_letters import wire_format
+from consumers.kafka import clients, topics
+from consumers.kafka.schema_registry import schemas
+from consumers.runtime import delivery, metrics
+from consumers.runtime.heartbeat import Heartbeat
+from consumers.runtime.loop import Collaborators, Loop
+from consumers.runtime.shutdown import Shutdown
+from consumers.runtime.stage import Stage
+
+TOPIC_IDS_SECONDS = 3.0
+"""How long Kafka may take to tell the ids of topics."""
+
+
+def run_stage(stage: Stage, slot: int) -> None:
+    """Work as the process in `slot`, counted from 1, until SIGTERM, SIGINT or an admin's stop. Raises Fenced."""
+    loop = make_loop(stage, slot)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    metrics.serve(stage.name, slot)
+    loop.run()
+
+
+def make_loop(stage: Stage, slot: int) -> Loop:
+    """A loop on real services, as the member of the stage's group that has this slot."""
+    member = conf.member(stage.member, slot)
+    shutdown = Shutdown(time)
+    consumer = clients.consumer(stage.group, member)
+    return Loop(
+        stage,
+        Collaborators(
+            consumer=consumer,
+            delivery=delivery.chosen(consumer, stage.name, member, shutdown.remaining),
+            control=Heartbeat(stage.name, slot),
+            make_dead_letter_writer=lambda: wire_format.Writer(stage.name, schemas()),
+            topic_ids=partial(topics.ids, clients.admin(), timeout=TOPIC_IDS_SECONDS),
+            shutdown=shutdown,
+            clock=time,
+        ),
+    )
