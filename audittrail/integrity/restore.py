@@ -14,9 +14,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute
 from django.db import DEFAULT_DB_ALIAS
-from elasticsearch import helpers
 
-from audittrail import conf, outbox
+from audittrail import outbox
 from audittrail.archive import format, object_names, objects, reader, repair
 from audittrail.events import database_rows
 from audittrail.integrity import fingerprints, provenance
@@ -210,10 +209,8 @@ def _events_of(name: str, articles: Collection[str]) -> Iterator[dict]:
 
 
 def _documents_of(articles: Collection[str]) -> Iterator[dict]:
-    with index.available():
-        index.client().indices.refresh(index=conf.search_index())
-        query = {"query": {"terms": {"article_id": list(articles)}}}
-        for hit in helpers.scan(index.client(), index=conf.search_index(), query=query, size=2000):
-            source = hit["_source"]
-            if hit["_id"] == documents.document_id(source["article_id"], source.get("sequence", 0)):
-                yield source
+    for page in index.scan({"terms": {"article_id": list(articles)}}):
+        for found in page:
+            document = found.document
+            if found.id == documents.document_id(document["article_id"], document.get("sequence", 0)):
+                yield document

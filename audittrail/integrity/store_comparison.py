@@ -2,12 +2,8 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import NamedTuple
 
-from elasticsearch import helpers
-
-from audittrail import conf
 from audittrail.archive import reader
 from audittrail.integrity import fingerprints
 from audittrail.integrity.archive_digests import Archived, Digester, Unreadable
@@ -15,8 +11,6 @@ from audittrail.integrity.findings import Finding
 from audittrail.search import documents, index
 
 Key = tuple[str, int]
-_PAGE = 2000
-"""Documents fetched at a time."""
 
 
 class Witness(NamedTuple):
@@ -73,33 +67,26 @@ class Comparison:
 
 
 def indexed(comparison: Comparison, article_id: str | None) -> Iterator[Finding]:
-    """Every document of the index.  Raises index.SearchUnavailable."""
-    query = {"term": {"article_id": article_id}} if article_id else {"match_all": {}}
-    with index.available():
-        index.client().indices.refresh(index=conf.search_index())
-        for hit in _ahead(helpers.scan(index.client(), index=conf.search_index(), query={"query": query}, size=_PAGE)):
-            source = hit["_source"]
-            key = (source.get("article_id", ""), source.get("sequence", 0))
-            if hit["_id"] != documents.document_id(*key):
-                yield Finding(
-                    "index",
-                    "added",
-                    str(key[0]),
-                    int(key[1]),
-                    f"document {hit['_id']} does not stand under its own identity",
-                )
-                continue
-            yield from comparison.feed(
-                key, fingerprints.of_document(source), _bytes(source.get("hash")), lambda witness: witness.document
-            )
+    """What is wrong with any document of the index. Raises index.SearchUnavailable."""
+    query: index.Query = {"term": {"article_id": article_id}} if article_id else {"match_all": {}}
+    for found in _fetched_ahead(index.scan(query)):
+        document = found.document
+        key = (document.get("article_id", ""), document.get("sequence", 0))
+        if found.id != documents.document_id(*key):
+            detail = f"document {found.id} does not stand under its own identity"
+            yield Finding("index", "added", str(key[0]), int(key[1]), detail)
+            continue
+        yield from comparison.feed(
+            key, fingerprints.of_document(document), _bytes(document.get("hash")), lambda witness: witness.document
+        )
 
 
-def _ahead(hits: Iterator[dict]) -> Iterator[dict]:
-    """The hits, the next page of them being fetched while one is compared."""
+def _fetched_ahead(pages: Iterator[list[index.Found]]) -> Iterator[index.Found]:
+    """The documents, the next page of them being fetched while one is compared."""
     with ThreadPoolExecutor(1, thread_name_prefix="index") as pool:
-        upcoming = pool.submit(list, islice(hits, _PAGE))
+        upcoming = pool.submit(next, pages, None)
         while page := upcoming.result():
-            upcoming = pool.submit(list, islice(hits, _PAGE))
+            upcoming = pool.submit(next, pages, None)
             yield from page
 
 

@@ -4,13 +4,15 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 from django.utils import timezone
 
-from audittrail import conf
 from audittrail.events.times import EPOCH
-from audittrail.search.index import SearchUnavailable, available, client
+from audittrail.search import index
+from audittrail.search.index import Document, SearchUnavailable
+from audittrail.search.index import Query as IndexQuery
 from audittrail.search.query_language import Period, Query, Term, parse
 
 __all__ = [
@@ -18,7 +20,7 @@ __all__ = [
     "Bucket",
     "Histogram",
     "Hit",
-    "SearchPage",
+    "ResultPage",
     "SearchUnavailable",
     "freshness",
     "histogram",
@@ -67,12 +69,12 @@ class Hit:
 
     article_id: str
     sequence: int
-    document: dict
+    document: Document
     highlights: dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class SearchPage:
+class ResultPage:
     """A page of events, newest first. `total`: exact, or at least that many if `total_is_bound`; `took`: seconds in
     Elasticsearch; `next_cursor`: for the page after, None on the last; `messages`: what of the query was left out, and
     why.
@@ -103,7 +105,7 @@ class Histogram:
     buckets: list[Bucket]
 
 
-def search(query: str = "", after: str | None = None, size: int = 25, article_id: str | None = None) -> SearchPage:
+def search(query: str = "", after: str | None = None, size: int = 25, article_id: str | None = None) -> ResultPage:
     """Events that match a query of the search box (see audittrail.search.query_language), newest first; those of one
     article by its sequence.
 
@@ -111,19 +113,17 @@ def search(query: str = "", after: str | None = None, size: int = 25, article_id
     """
     parsed, order = parse(query), _NEWEST_OF_ARTICLE if article_id else _NEWEST
     size = max(1, min(size, PAGE_LIMIT))
-    with available():
-        answer = client().search(
-            index=conf.search_index(),
-            query=_filter(parsed, article_id),
-            sort=order,
-            search_after=_position(after, len(order)) if after else None,
-            size=size + 1,
-            track_total_hits=TOTAL_BOUND,
-            highlight=_HIGHLIGHT,
-            source_excludes=["inserted", "removed", "before", "after"],
-        )
+    answer = index.search(
+        query=_filter(parsed, article_id),
+        sort=order,
+        search_after=_position(after, len(order)) if after else None,
+        size=size + 1,
+        track_total_hits=TOTAL_BOUND,
+        highlight=_HIGHLIGHT,
+        source_excludes=["inserted", "removed", "before", "after"],
+    )
     found, total = answer["hits"]["hits"], answer["hits"]["total"]
-    return SearchPage(
+    return ResultPage(
         hits=[_hit(item) for item in found[:size]],
         next_cursor=_cursor(found[size - 1]["sort"]) if len(found) > size else None,
         total=total["value"],
@@ -151,14 +151,14 @@ def histogram(query: str = "", article_id: str | None = None) -> Histogram:
 
 def freshness() -> datetime | None:
     """When the newest event that can be found was recorded; None in an empty index. Raises SearchUnavailable."""
-    return _moment(_aggregated({"match_all": {}}, {"newest": {"max": {"field": "recorded_at"}}})["newest"]["value"])
+    newest = _aggregated({"match_all": {}}, {"newest": {"max": {"field": "recorded_at"}}})["newest"]["value"]
+    return None if newest is None else _moment(newest)
 
 
-def _aggregated(query: dict, aggregations: dict) -> dict:
-    with available():
-        return client().search(
-            index=conf.search_index(), query=query, aggregations=aggregations, size=0, track_total_hits=False
-        )["aggregations"]
+def _aggregated(query: IndexQuery, aggregations: dict[str, Any]) -> dict[str, Any]:
+    answer = index.search(query=query, aggregations=aggregations, size=0, track_total_hits=False)
+    aggregated: dict[str, Any] = answer["aggregations"]
+    return aggregated
 
 
 def _interval(span: timedelta) -> str:
@@ -169,27 +169,29 @@ def _interval(span: timedelta) -> str:
     return "quarter"
 
 
-def _bucket(bar: dict) -> Bucket:
+def _bucket(bar: dict[str, Any]) -> Bucket:
     return Bucket(_moment(bar["key"]), bar["doc_count"], bar["publications"]["doc_count"])
 
 
-def _moment(milliseconds: float | None) -> datetime | None:
-    return None if milliseconds is None else EPOCH + timedelta(milliseconds=milliseconds)
+def _moment(milliseconds: float) -> datetime:
+    return EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def _hit(item: dict) -> Hit:
+def _hit(item: dict[str, Any]) -> Hit:
     document = item["_source"]
     return Hit(document["article_id"], document["sequence"], document, item.get("highlight", {}))
 
 
-def _cursor(position: list) -> str:
+def _cursor(position: list[int | str]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
 
 
-def _position(cursor: str, length: int) -> list:
+def _position(cursor: str, length: int) -> list[int | str]:
     kinds = {1: (int,), 3: (int, str, int)}[length]
     try:
-        position = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        position: list[int | str] = orjson.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
         if [type(part) for part in position] != list(kinds) or not all(
             -(2**63) <= part < 2**63 for part in position if type(part) is int
         ):
@@ -199,7 +201,7 @@ def _position(cursor: str, length: int) -> list:
     return position
 
 
-def _filter(query: Query, article_id: str | None) -> dict:
+def _filter(query: Query, article_id: str | None) -> IndexQuery:
     conditions = [(_term(term), term.negated) for term in query.terms] + [
         (_range(period), period.negated) for period in query.periods
     ]
@@ -209,12 +211,12 @@ def _filter(query: Query, article_id: str | None) -> dict:
     return {"bool": {"filter": wanted, "must_not": [condition for condition, negated in conditions if negated]}}
 
 
-def _range(period: Period) -> dict:
+def _range(period: Period) -> IndexQuery:
     bounds = {"gte": period.start, "lt": period.end}
     return {"range": {"occurred_at": {bound: moment.isoformat() for bound, moment in bounds.items() if moment}}}
 
 
-def _term(term: Term) -> dict:
+def _term(term: Term) -> IndexQuery:
     if term.field in _WORDS:
         return _word(_WORDS[term.field], term)
     if term.field == "actor":
@@ -224,15 +226,15 @@ def _term(term: Term) -> dict:
     return _phrase([_TEXTS[term.field]] if term.field else _ANYWHERE, term)
 
 
-def _any(*queries: dict) -> dict:
+def _any(*queries: IndexQuery) -> IndexQuery:
     return {"bool": {"should": list(queries), "minimum_should_match": 1}}
 
 
-def _word(field: str, term: Term) -> dict:
+def _word(field: str, term: Term) -> IndexQuery:
     return {"prefix" if term.prefix else "term": {field: term.value}}
 
 
-def _phrase(fields: list[str], term: Term) -> dict:
+def _phrase(fields: list[str], term: Term) -> IndexQuery:
     return {
         "multi_match": {"query": term.value, "fields": fields, "type": "phrase_prefix" if term.prefix else "phrase"}
     }

@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from audittrail import conf
+from audittrail.events.event import EnrichedEvent
 from audittrail.search import documents, index
-from audittrail.search.index import Fate, available, client
+from audittrail.search.index import Document, Fate, Query
 
 BATCH = 2000
 CATCHING_UP = timedelta(hours=1)
@@ -24,6 +25,7 @@ LAST_SEARCHES = timedelta(seconds=2)
 
 _PASSES = 20
 _SMALL = 500
+_EVERYTHING: Query = {"match_all": {}}
 
 
 class NotTheSame(Exception):
@@ -45,7 +47,7 @@ class Summary:
 
 
 def rebuild(
-    events: Iterable[dict], drop_others: bool = False, progress: Callable[[int], None] = lambda count: None
+    events: Iterable[EnrichedEvent], drop_others: bool = False, progress: Callable[[int], None] = lambda count: None
 ) -> Summary:
     """Replace the index by one made of these events, best in order of article and sequence. Not to be run twice at a
     time.
@@ -56,45 +58,51 @@ def rebuild(
     index.ensure_index()
     summary = _begin()
     try:
-        mark = _newest_write(summary.old)
-        since = datetime.now(UTC) - CATCHING_UP
-        _fill(summary, events, progress)
-        mark = _carry_over(summary, {"bool": {"should": [_indexed_since(since), _written_after(mark)]}}, summary.old)
-        mark = _catch_up(summary, mark)
-        lacking = _lacking(summary)
-        _block(summary.old, True)
-        _carry_over(summary, _written_after(mark), summary.old)
-        _verify(summary, lacking, drop_others)
-        _swap(summary)
+        _fill_without_a_gap(summary, events, drop_others, progress)
     except BaseException:
         _abandon(summary)
         raise
-    _discard(summary.old)
+    _drop_later(summary.old)
     return summary
+
+
+def _fill_without_a_gap(
+    summary: Summary, events: Iterable[EnrichedEvent], drop_others: bool, progress: Callable[[int], None]
+) -> None:
+    mark = index.newest_write(summary.old)
+    since = datetime.now(UTC) - CATCHING_UP
+    _fill(summary, events, progress)
+    mark = _carry_over(summary, {"bool": {"should": [_indexed_since(since), _written_after(mark)]}})
+    mark = _catch_up(summary, mark)
+    # Before the block: it reads all of the old index.
+    absent = _absent(summary)
+    index.block_writes(summary.old)
+    _carry_over(summary, _written_after(mark))
+    _check(summary, absent, drop_others)
+    index.move_alias(summary.old, summary.new)
 
 
 def _begin() -> Summary:
     """A new, empty index; what an interrupted rebuild has left behind is cleared away."""
     old = index.current()
-    with available():
-        for name in client().indices.get(index=f"{conf.search_index()}-*", features="aliases"):
-            if name != old:
-                client().indices.delete(index=name)
-        _block(old, False)
-        number = int(old.rpartition("-")[2]) + 1
-        new = f"{conf.search_index()}-{number:06d}"
-        index.create(new)
+    for name in index.names():
+        if name != old:
+            index.drop(name)
+    index.allow_writes(old)
+    number = int(old.rpartition("-")[2]) + 1
+    new = f"{conf.search_index()}-{number:06d}"
+    index.create(new)
     return Summary(old, new)
 
 
-def _fill(summary: Summary, events: Iterable[dict], progress: Callable[[int], None]) -> None:
+def _fill(summary: Summary, events: Iterable[EnrichedEvent], progress: Callable[[int], None]) -> None:
     stream = _documents(events)
     while some := list(islice(stream, BATCH)):
         summary.filled += _write(summary, some)
         progress(len(some))
 
 
-def _documents(events: Iterable[dict]) -> Iterator[dict]:
+def _documents(events: Iterable[EnrichedEvent]) -> Iterator[Document]:
     """Documents with the section carried from each article's event before."""
     known: dict[str, tuple[int, list[str] | None]] = {}
     for event in events:
@@ -106,7 +114,8 @@ def _documents(events: Iterable[dict]) -> Iterator[dict]:
         yield document | {"indexed_at": documents.now()}
 
 
-def _write(summary: Summary, some: Sequence[dict]) -> int:
+def _write(summary: Summary, some: Sequence[Document]) -> int:
+    """Write documents to the new index; how many it did not have."""
     results = index.write(some, summary.new)
     for document, result in zip(some, results, strict=True):
         if result.fate is Fate.REFUSED:
@@ -117,82 +126,49 @@ def _write(summary: Summary, some: Sequence[dict]) -> int:
 
 
 def _catch_up(summary: Summary, mark: int) -> int:
+    """Carry over until little is left; the mark after it."""
     for _ in range(_PASSES):
         before = summary.carried
-        mark = _carry_over(summary, _written_after(mark), summary.old)
+        mark = _carry_over(summary, _written_after(mark))
         if summary.carried - before < _SMALL:
             break
     return mark
 
 
-def _carry_over(summary: Summary, query: dict, source: str) -> int:
-    """Copy what the new index lacks of the documents that match; returns a mark: all writes up to it have been seen."""
-    mark = _newest_write(source)
-    for some in _scan(source, query):
-        summary.carried += _write(summary, [hit["_source"] for hit in some])
+def _carry_over(summary: Summary, query: Query) -> int:
+    """Copy what the new index lacks of the old one's documents that match; returns a mark: all writes up to it have been
+    seen.
+    """
+    mark = index.newest_write(summary.old)
+    for page in index.scan(query, name=summary.old):
+        summary.carried += _write(summary, [found.document for found in page])
     return mark
 
 
-def _scan(name: str, query: dict, with_source: bool = True) -> Iterator[list[dict]]:
-    """Everything in an index that matches, a batch at a time, as of now."""
-    with available():
-        client().indices.refresh(index=name)
-        pit = client().open_point_in_time(index=name, keep_alive="5m")["id"]
-        after = None
-        while True:
-            answer = client().search(
-                pit={"id": pit, "keep_alive": "5m"},
-                query=query,
-                sort=["_shard_doc"],
-                search_after=after,
-                size=BATCH,
-                source=with_source,
-            )
-            if not (hits := answer["hits"]["hits"]):
-                break
-            yield hits
-            pit, after = answer["pit_id"], hits[-1]["sort"]
-        client().close_point_in_time(id=pit)
-
-
-def _newest_write(name: str) -> int:
-    """The number of the newest write that every shard has reached. Elasticsearch counts writes; clocks of writers may
-    be late.
-    """
-    with available():
-        shards = client().indices.stats(index=name, level="shards", filter_path="indices.*.shards.*.seq_no")["indices"][
-            name
-        ]["shards"]
-    return min(copy["seq_no"]["max_seq_no"] for copies in shards.values() for copy in copies)
-
-
-def _written_after(mark: int) -> dict:
+def _written_after(mark: int) -> Query:
     return {"range": {"_seq_no": {"gt": mark}}}
 
 
-def _indexed_since(moment: datetime) -> dict:
+def _indexed_since(moment: datetime) -> Query:
     return {"range": {"indexed_at": {"gte": moment.isoformat()}}}
 
 
-def _lacking(summary: Summary) -> list[str]:
-    """Documents of the old index that the new one does not have, or not yet. Before the block: it reads all of the old
-    index.
-    """
+def _absent(summary: Summary) -> list[str]:
+    """Documents of the old index that the new one does not have, or not yet."""
     return [
         name
-        for some in _scan(summary.old, {"match_all": {}}, False)
-        for name in _missing(summary.new, [hit["_id"] for hit in some])
+        for page in index.scan(_EVERYTHING, name=summary.old, with_documents=False)
+        for name in index.absent([found.id for found in page], summary.new)
     ]
 
 
-def _verify(summary: Summary, lacking: list[str], drop_others: bool) -> None:
+def _check(summary: Summary, absent: list[str], drop_others: bool) -> None:
     """The new index must hold what was written to it, and everything that the old one has."""
-    with available():
-        client().indices.refresh(index=summary.new)
-        held = client().count(index=summary.new)["count"]
+    index.refresh(summary.new)
+    held = index.count(summary.new)
     if held != summary.filled + summary.carried:
         raise NotTheSame(f"{summary.new} holds {held} documents instead of {summary.filled + summary.carried}.")
-    summary.others = _missing(summary.new, lacking)
+    summary.others = index.absent(absent, summary.new)
     if summary.others and not drop_others:
         some = ", ".join(summary.others[:10])
         raise NotTheSame(
@@ -201,40 +177,17 @@ def _verify(summary: Summary, lacking: list[str], drop_others: bool) -> None:
         )
 
 
-def _missing(name: str, ids: list[str]) -> list[str]:
-    missing = []
-    for start in range(0, len(ids), BATCH):
-        with available():
-            found = client().mget(index=name, ids=ids[start : start + BATCH], source=False)["docs"]
-        missing += [document["_id"] for document in found if not document.get("found")]
-    return missing
-
-
-def _swap(summary: Summary) -> None:
-    add = {"add": {"index": summary.new, "alias": conf.search_index(), "is_write_index": True}}
-    remove = {"remove": {"index": summary.old, "alias": conf.search_index()}}
-    with available():
-        client().indices.update_aliases(actions=[add, remove])
-
-
-def _discard(name: str) -> None:
+def _drop_later(name: str) -> None:
     """Remove the old index, a while after: a search that was sent to it just before the swap would fail."""
     time.sleep(LAST_SEARCHES.total_seconds())
-    with available():
-        client().indices.delete(index=name, ignore_unavailable=True)
-
-
-def _block(name: str, blocked: bool) -> None:
-    with available():
-        client().indices.put_settings(index=name, settings={"index.blocks.write": blocked or None})
+    index.drop(name)
 
 
 def _abandon(summary: Summary) -> None:
     """Back to how it was; if Elasticsearch is away, the next rebuild does this."""
     try:
         if index.current() == summary.old:
-            _block(summary.old, False)
-            with available():
-                client().indices.delete(index=summary.new, ignore_unavailable=True)
+            index.allow_writes(summary.old)
+            index.drop(summary.new)
     except index.SearchUnavailable:
         return

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from django.db import connections
 from django.db.models import Max
 
-from audittrail import conf as audit
 from audittrail.models import Head, OutboxEvent
 from audittrail.outbox import OutboxQuerySet
 from audittrail.search import index
@@ -83,8 +82,7 @@ class InIndex(Store):
 
     def look(self) -> int:
         if self.lacking:
-            with index.available():
-                index.client().indices.refresh(index=audit.search_index())
+            index.refresh()
         return super().look()
 
     def _counts(self, heads: dict[str, int]) -> Iterator[tuple[str, int]]:
@@ -94,12 +92,7 @@ class InIndex(Store):
             }
             for article, sequence in heads.items()
         }
-        with index.available():
-            answer = index.client().search(
-                index=audit.search_index(), size=0, aggs={"articles": {"filters": {"filters": filters}}}
-            )
-        for article, bucket in answer["aggregations"]["articles"]["buckets"].items():
-            yield article, bucket["doc_count"]
+        yield from index.counts_by(filters).items()
 
 
 @dataclass(slots=True)

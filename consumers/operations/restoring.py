@@ -13,9 +13,7 @@ from datetime import datetime
 
 import orjson
 import psycopg
-from elasticsearch import helpers
 
-from audittrail import conf as audit
 from audittrail import outbox
 from audittrail.archive import repair
 from audittrail.integrity.restore import Step, right_in
@@ -132,23 +130,26 @@ def _mended(steps: list[Step], deed: Callable[[Step], object]) -> Problems:
     return problems
 
 
-def _write_documents(steps: list[Step], recent: datetime) -> Problems:
-    """Documents that are missing are created only if they still are."""
-    actions = (
-        {
-            "_op_type": "create" if step.deed == "index" else "index",
-            "_id": documents.document_id(step.target, step.sequence),
-            "_source": step.event | {"indexed_at": documents.now()},
-        }
-        for step in steps
-    )
-    with index.available():
-        _, errors = helpers.bulk(
-            index.client(), actions, index=audit.search_index(), require_alias=True, raise_on_error=False
-        )
-        index.client().indices.refresh(index=audit.search_index())
-    refused = [next(iter(error.values())) for error in errors]
-    return [f"index: {answer['_id']}: {answer['error']}" for answer in refused if answer["status"] != 409]
+def _create_documents(steps: list[Step], recent: datetime) -> Problems:
+    """A document that has come meanwhile stays as it is."""
+    return _written(steps, index.write(_documents(steps)))
+
+
+def _overwrite_documents(steps: list[Step], recent: datetime) -> Problems:
+    return _written(steps, index.overwrite(_documents(steps)))
+
+
+def _documents(steps: list[Step]) -> list[index.Document]:
+    return [step.event | {"indexed_at": documents.now()} for step in steps]
+
+
+def _written(steps: list[Step], results: list[index.Result]) -> Problems:
+    index.refresh()
+    return [
+        f"index: {documents.document_id(step.target, step.sequence)}: {result.detail}"
+        for step, result in zip(steps, results, strict=True)
+        if result.fate is index.Fate.REFUSED
+    ]
 
 
 def _by_article(steps: list[Step]) -> Iterable[tuple[str, list[Step]]]:
@@ -170,8 +171,8 @@ _DOERS = {
     "rebuild": _rebuild,
     "create": _create,
     "close": _close,
-    "index": _write_documents,
-    "overwrite": _write_documents,
+    "index": _create_documents,
+    "overwrite": _overwrite_documents,
     "publish": _publish,
 }
 _ORDER = list(_DOERS)

@@ -16,6 +16,13 @@ def importers(client):
     return {str(path.relative_to(PROJECT)) for path in modules if statement.search(path.read_text(encoding="utf-8"))}
 
 
-@pytest.mark.parametrize(("client", "owners"), [("boto3|botocore|storages", {"audittrail/archive/object_storage.py"})])
+@pytest.mark.parametrize(
+    ("client", "owners"),
+    [
+        ("boto3|botocore|storages", {"audittrail/archive/object_storage.py"}),
+        # The mapping is written in the words of its DSL.
+        ("elasticsearch", {"audittrail/search/index.py", "audittrail/search/documents.py"}),
+    ],
+)
 def test_only_the_owner_of_a_service_imports_its_client(client, owners):
     assert importers(client) == owners

@@ -55,8 +55,7 @@ class Command(BaseCommand):
             if source == "database"
             else sum(len(table) for table in reader.tables(columns=["sequence"]))
         )
-        with index.available():
-            documents = index.client().count(index=conf.search_index())["count"]
+        documents = index.count()
         self.stdout.write(
             f"{events:,} events in the {source}, {documents:,} documents in {index.current()}. Nothing was changed."
         )

@@ -11,7 +11,6 @@ from audittrail import conf
 from audittrail.search import documents, index, queries
 from audittrail.search.index import Fate, SearchUnavailable
 from audittrail.search.query_language import QUALIFIERS
-from testkit.audittrail import indexes
 from testkit.audittrail.events import change, text_change
 from testkit.audittrail.indexes import START, event
 
@@ -22,14 +21,6 @@ def store(*events: dict, section: list[str] | None = None) -> list[index.Result]
     results = index.write([documents.source(each, section) | {"indexed_at": documents.now()} for each in events])
     index.client().indices.refresh(index=conf.search_index())
     return results
-
-
-@pytest.fixture
-def own_index(monkeypatch):
-    monkeypatch.setenv("AUDIT_PREFIX", f"t{uuid.uuid4().hex[:8]}-")
-    index.ensure_index()
-    yield conf.search_index()
-    indexes.drop()
 
 
 @pytest.fixture
@@ -181,7 +172,6 @@ def test_elasticsearch_away_is_said(own_index, monkeypatch):
     nowhere = Elasticsearch("http://127.0.0.1:9", max_retries=0)
     with monkeypatch.context() as patch:
         patch.setattr(index, "client", lambda: nowhere)
-        patch.setattr(queries, "client", lambda: nowhere)
         for question in (queries.search, queries.histogram, queries.freshness, index.ensure_index):
             with pytest.raises(SearchUnavailable, match="does not answer"):
                 question()

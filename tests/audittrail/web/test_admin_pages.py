@@ -282,7 +282,7 @@ def test_hits_of_the_index_are_sanitised(reader, monkeypatch):
         "actor": {"name": HOSTILE},
         "occurred_at": "2026-11-23T12:00:00+00:00",
     }
-    found = queries.SearchPage(
+    found = queries.ResultPage(
         [queries.Hit(HOSTILE_ARTICLE, 2, document, {"removed": [f"{HOSTILE}<mark>x</mark>"]})],
         None,
         1,
@@ -355,6 +355,6 @@ def test_what_is_not_a_page_refuses_a_bad_address_too(reader, url):
 
 
 def test_a_search_without_hits_says_so(reader, monkeypatch):
-    monkeypatch.setattr(queries, "search", lambda *args, **kwargs: queries.SearchPage([], None, 0, False, 0.0))
+    monkeypatch.setattr(queries, "search", lambda *args, **kwargs: queries.ResultPage([], None, 0, False, 0.0))
     monkeypatch.setattr(queries, "histogram", lambda *args, **kwargs: queries.Histogram("day", []))
     assert "No event matches" in reader.get(page("search", q="nothing")).content.decode()

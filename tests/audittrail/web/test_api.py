@@ -122,7 +122,7 @@ def test_nothing_can_be_written(api, method):
 
 
 def test_a_search_gives_hits_and_what_was_not_understood(api, monkeypatch):
-    found = queries.SearchPage(
+    found = queries.ResultPage(
         [queries.Hit(ARTICLE, 9, {"title": "x"}, {"removed": ["<mark>alleged</mark>"]})],
         "next",
         10_000,

@@ -133,7 +133,7 @@ def test_documents_unknown_to_the_source_stop_it(own_index, monkeypatch):
 def test_an_interrupted_rebuild_is_cleared_away(own_index, monkeypatch):
     store(history())
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(reindex, "_swap", interrupted)
+        patch.setattr(index, "move_alias", interrupted)
         patch.setattr(reindex, "_abandon", lambda summary: None)
         reindex.rebuild(history())
     with pytest.raises(SearchUnavailable, match="blocked"):
@@ -146,7 +146,7 @@ def test_an_interrupted_rebuild_is_cleared_away(own_index, monkeypatch):
 def test_a_failed_rebuild_leaves_the_index_as_it_was(own_index, monkeypatch):
     store(history())
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(reindex, "_swap", interrupted)
+        patch.setattr(index, "move_alias", interrupted)
         reindex.rebuild(history())
     store([event(9, 1)])
     assert len(indexes.ids()) == 41 and indexes.names() == [f"{conf.search_index()}-000001"]
@@ -166,5 +166,5 @@ def test_a_lost_index_is_made_again_from_the_archive(own_index, monkeypatch, cap
     archive_storage.client.delete_bucket(Bucket=archive_storage.bucket_name)
 
 
-def interrupted(summary) -> None:
+def interrupted(old, new) -> None:
     raise KeyboardInterrupt
