@@ -1,26 +1,35 @@
 """The trail in the admin: its own pages, all of them for reading."""
 
+from collections.abc import Callable
 from functools import wraps
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBadRequest
-from django.urls import path
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
 from audittrail.admin_base import ReadOnlyAdmin
 from audittrail.models import AuditEvent
 from audittrail.timeline.filters import BadFilter
-from audittrail.web import timeline_views as views
-from audittrail.web import url_converters  # noqa: F401 - registers <article:…> and <sequence:…>
+from audittrail.web import (
+    search_views,
+    timeline_views,
+    url_converters,  # noqa: F401 - registers <article:…> and <sequence:…>
+    version_views,
+)
+from audittrail.web.pages import TrailPage
+
+View = Callable[..., HttpResponseBase]
 
 
-def _for_readers(view):
+def _for_readers(view: View) -> View:
     """What TrailPage does for a page: the permission, reading only, and a 400 for an address that makes no sense."""
 
     @require_safe
     @wraps(view)
-    def guarded(request: HttpRequest, *args, **kwargs):
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not request.user.has_perm("audittrail.view_auditevent"):
             raise PermissionDenied
         try:
@@ -35,27 +44,29 @@ def _for_readers(view):
 class AuditEventAdmin(ReadOnlyAdmin):
     """No list and no forms of Django's own: they count and sort whole tables, and nobody edits the trail."""
 
-    def get_urls(self) -> list:
+    def get_urls(self) -> list[URLPattern]:
         article = "articles/<article:article_id>"
+        event = "<sequence:sequence>"
         return [
-            path("", self._page(views.SearchPage), name="audittrail_auditevent_changelist"),
-            path("search/", self._page(views.SearchPage), name="audittrail_search"),
-            path("articles/", self._page(views.ArticlesPage), name="audittrail_articles"),
-            path("events/<uuid:event_id>/", self._view(views.to_event), name="audittrail_auditevent_change"),
-            path(f"{article}/timeline/", self._page(views.TimelinePage), name="audittrail_timeline"),
-            path(f"{article}/news/", self._view(views.new_events), name="audittrail_news"),
-            path(f"{article}/compare/", self._page(views.ComparePage), name="audittrail_compare"),
-            path(
-                f"{article}/export.jsonl", self._view(views.export), {"form": "jsonl"}, name="audittrail_export_jsonl"
-            ),
-            path(f"{article}/export.csv", self._view(views.export), {"form": "csv"}, name="audittrail_export_csv"),
-            path(f"{article}/events/<sequence:sequence>/", self._page(views.EventPage), name="audittrail_event"),
-            path(f"{article}/events/<sequence:sequence>/stored/", self._view(views.stored), name="audittrail_stored"),
-            path(f"{article}/versions/<sequence:sequence>/", self._page(views.VersionPage), name="audittrail_version"),
+            path("", self._page(search_views.SearchPage), name="audittrail_auditevent_changelist"),
+            path("search/", self._page(search_views.SearchPage), name="audittrail_search"),
+            path("articles/", self._page(timeline_views.ArticlesPage), name="audittrail_articles"),
+            path("events/<uuid:event_id>/", self._view(timeline_views.to_event), name="audittrail_auditevent_change"),
+            path(f"{article}/timeline/", self._page(timeline_views.TimelinePage), name="audittrail_timeline"),
+            path(f"{article}/news/", self._view(timeline_views.new_events), name="audittrail_news"),
+            path(f"{article}/compare/", self._page(version_views.ComparePage), name="audittrail_compare"),
+            *(self._export(article, form) for form in ("jsonl", "csv")),
+            path(f"{article}/events/{event}/", self._page(timeline_views.EventPage), name="audittrail_event"),
+            path(f"{article}/events/{event}/stored/", self._view(timeline_views.stored), name="audittrail_stored"),
+            path(f"{article}/versions/{event}/", self._page(version_views.VersionPage), name="audittrail_version"),
         ]
 
-    def _page(self, page: type[views.TrailPage]):
+    def _export(self, article: str, form: str) -> URLPattern:
+        view = self._view(timeline_views.export_file)
+        return path(f"{article}/export.{form}", view, {"form": form}, name=f"audittrail_export_{form}")
+
+    def _page(self, page: type[TrailPage]) -> View:
         return self.admin_site.admin_view(page.as_view(model_admin=self))
 
-    def _view(self, view):
+    def _view(self, view: View) -> View:
         return self.admin_site.admin_view(_for_readers(view))

@@ -1,17 +1,41 @@
 """The base classes of every admin page: the one place that names the admin's theme."""
 
+from typing import TYPE_CHECKING
+
+from django.db.models import Model
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
+
+if TYPE_CHECKING:
+    # The theme brings no types.  Its classes are Django's with more attributes: to a type checker they are Django's.
+    from typing import Any, Generic, TypeVar
+
+    from django.contrib import admin
+    from django.contrib.auth.mixins import PermissionRequiredMixin
+    from django.core.paginator import Paginator
+
+    _Row = TypeVar("_Row")
+
+    ModelAdmin = admin.ModelAdmin[Any]  # of whatever model a subclass is registered for
+    TabularInline = admin.TabularInline[Any, Any]
+
+    class AdminPage(PermissionRequiredMixin):
+        model_admin: ModelAdmin
+        title: str
+
+    class InfinitePaginator(Paginator[_Row], Generic[_Row]): ...
+
+else:
+    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.paginator import InfinitePaginator
+    from unfold.views import UnfoldModelAdminViewMixin as AdminPage
+
 from unfold.decorators import action, display
-from unfold.paginator import InfinitePaginator
-from unfold.views import UnfoldModelAdminViewMixin as AdminPage
 
 __all__ = [
     "AdminPage",
     "InfinitePaginator",
     "ModelAdmin",
     "ReadOnlyAdmin",
-    "StackedInline",
     "TabularInline",
     "action",
     "display",
@@ -24,8 +48,8 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
+
+if TYPE_CHECKING:
+    ColumnField = models.Field[object, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class RelationTable:
-    """Where a relation lies in the database: all columns belong to `table`, `label_*` to the named object's."""
+    """Where the database holds a relation: all columns belong to `table`, `label_*` to the named object's."""
 
     name: str
     table: str
@@ -55,6 +59,10 @@ class Tracked:
     def names(self) -> tuple[str, ...]:
         """All tracked names, as they appear in events."""
         return (*self.fields, *self.texts, *(relation.name for relation in self.relations))
+
+    def field(self, name: str) -> "ColumnField":
+        """The model's field of a tracked scalar or text."""
+        return column_field(self.model, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +105,20 @@ def track(
     kind = kind_of(model)
     fields, texts, masked = tuple(fields), tuple(texts), frozenset(masked)
     for name in (*fields, *texts):
-        _column(model, name)
+        column_field(model, name)
     _require(title in fields, kind, "title", title, "fields")
     _require(status is None or status in fields, kind, "status", status, "fields")
     for name in masked:
         _require(name in fields, kind, "masked", name, "fields (long texts cannot be masked)")
     for name, label in (labels or {}).items():
         _require(
-            name in fields and model._meta.get_field(name).is_relation,
+            name in fields and column_field(model, name).is_relation,
             kind,
             "labels",
             name,
             "the foreign keys in fields",
         )
-        _column(model._meta.get_field(name).related_model, label)
+        column_field(related_model(column_field(model, name)), label)
     tables = tuple(_relation_table(model, relation) for relation in relations)
     _tracked[kind] = Tracked(
         kind, model, fields, texts, tables, labels or {}, title, status, frozenset(published), masked
@@ -118,11 +126,11 @@ def track(
 
 
 def track_actor(
-    model, *, name: str, byline: str | None = None, role: str | None = None, desk: str | None = None
+    model: type[models.Model], *, name: str, byline: str | None = None, role: str | None = None, desk: str | None = None
 ) -> None:
     """Keep every version of the people who act, so that an event can say who they were at the time."""
     for field in filter(None, (name, byline, role, desk)):
-        _column(model, field)
+        column_field(model, field)
     _actors[kind_of(model)] = TrackedActor(kind_of(model), model, name, byline, role, desk)
 
 
@@ -149,63 +157,75 @@ def all_actors() -> list[TrackedActor]:
     return sorted(_actors.values(), key=lambda each: each.kind)
 
 
-def _require(holds: bool, kind: str, argument: str, value, where: str) -> None:
+def _require(holds: bool, kind: str, argument: str, value: str | None, where: str) -> None:
     if not holds:
         raise ImproperlyConfigured(
             f"track({kind}): {argument}={value!r} is not among {where}. Add it there or correct it."
         )
 
 
-def _column(model, name: str) -> str:
+def column_field(model: type[models.Model], name: str) -> "ColumnField":
+    """The field of a model that is a column of its table.  Raises ImproperlyConfigured."""
     try:
         field = model._meta.get_field(name)
     except FieldDoesNotExist:
         raise ImproperlyConfigured(
             f"track({kind_of(model)}): the model has no field {name!r}. Correct its name."
         ) from None
-    if not getattr(field, "column", None):
+    if not isinstance(field, models.Field) or not field.column:
         raise ImproperlyConfigured(
             f"track({kind_of(model)}): {name!r} is no column of its table. Track it as a Relation."
         )
+    return field
+
+
+def column_name(field: "ColumnField") -> str:
+    """The name of a field's column.  Raises ImproperlyConfigured."""
+    if field.column is None:
+        raise ImproperlyConfigured(f"{field} is no column of its table.")
     return field.column
 
 
-def _relation_table(model, relation: Relation) -> RelationTable:
+def primary_key_of(model: type[models.Model]) -> "ColumnField":
+    """The primary key of a model, one column.  Raises ImproperlyConfigured."""
+    if model._meta.pk is None:
+        raise ImproperlyConfigured(f"{kind_of(model)} has no primary key.")
+    return column_field(model, model._meta.pk.name)
+
+
+def related_model(field: "ColumnField") -> type[models.Model]:
+    """The model that a foreign key refers to.  Raises ImproperlyConfigured."""
+    if not isinstance(field.related_model, type):
+        raise ImproperlyConfigured(f"{field} refers to no model.")
+    return field.related_model
+
+
+def _relation_table(model: type[models.Model], relation: Relation) -> RelationTable:
     try:
         field = model._meta.get_field(relation.name)
     except FieldDoesNotExist:
         raise ImproperlyConfigured(
             f"track({kind_of(model)}): there is no relation {relation.name!r}. Correct its name."
         ) from None
-    if field.many_to_many:
-        return _many_to_many(field, relation)
-    if field.one_to_many:
-        return _one_to_many(field, relation)
+    if isinstance(field, models.ManyToManyField) and (through := field.remote_field.through) is not None:
+        owner = column_field(through, field.m2m_field_name())
+        return _table(relation, through, owner, column_field(through, field.m2m_reverse_field_name()))
+    if isinstance(field, models.ManyToOneRel) and field.one_to_many:
+        row = field.related_model
+        value = column_field(row, relation.value) if relation.value else primary_key_of(row)
+        return _table(relation, row, field.field, value)
     raise ImproperlyConfigured(f"track({kind_of(model)}): {relation.name!r} is one column. Track it under fields.")
 
 
-def _many_to_many(field, relation: Relation) -> RelationTable:
-    through = field.remote_field.through
-    value = through._meta.get_field(field.m2m_reverse_field_name())
-    owner = through._meta.get_field(field.m2m_field_name())
-    return _table(relation, through, owner.column, value)
-
-
-def _one_to_many(field, relation: Relation) -> RelationTable:
-    row = field.related_model
-    value = row._meta.get_field(relation.value) if relation.value else row._meta.pk
-    return _table(relation, row, field.field.column, value)
-
-
-def _table(relation: Relation, row, owner_column: str, value) -> RelationTable:
-    named = value.related_model if value.is_relation else row
+def _table(relation: Relation, row: type[models.Model], owner: "ColumnField", value: "ColumnField") -> RelationTable:
+    named = related_model(value) if value.is_relation else row
     return RelationTable(
         name=relation.name,
         table=row._meta.db_table,
-        owner_column=owner_column,
-        value_column=value.column,
-        order_column=_column(row, relation.order) if relation.order else value.column,
+        owner_column=column_name(owner),
+        value_column=column_name(value),
+        order_column=column_name(column_field(row, relation.order)) if relation.order else column_name(value),
         label_table=named._meta.db_table if relation.label else None,
-        label_key=named._meta.pk.column if relation.label else None,
-        label_column=_column(named, relation.label) if relation.label else None,
+        label_key=column_name(primary_key_of(named)) if relation.label else None,
+        label_column=column_name(column_field(named, relation.label)) if relation.label else None,
     )

@@ -1,15 +1,17 @@
 """Where articles are written, and taken from draft to publication."""
 
+from collections.abc import Callable
+
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -29,7 +31,9 @@ _STATUS_COLOURS = {
 }
 
 
-def _asking(title: str, description: str, submit: str, form=TransitionForm) -> dict:
+def _asking(
+    title: str, description: str, submit: str, form: type[TransitionForm] = TransitionForm
+) -> dict[str, object]:
     return {"title": title, "description": description, "form_class": form, "form_submit_text": submit}
 
 
@@ -39,6 +43,10 @@ def timeline_url(article: Article) -> str | None:
         return reverse("admin:audittrail_timeline", args=[audittrail.article_id(article)])
     except NoReverseMatch:
         return None
+
+
+def _sanitised(body: str) -> SafeString:
+    return mark_safe(sanitiser()(body))  # noqa: S308 - it is what the sanitiser let through
 
 
 class CreditInline(TabularInline):
@@ -106,7 +114,7 @@ class ArticleAdmin(ModelAdmin):
     def text(self, article: Article) -> str:
         if article.body_format == BodyFormat.PLAIN:
             return format_html('<pre class="newsroom-plain">{}</pre>', article.body)
-        return format_html('<div class="newsroom-text">{}</div>', mark_safe(sanitiser()(article.body)))
+        return format_html('<div class="newsroom-text">{}</div>', _sanitised(article.body))
 
     @display(description="By")
     def bylines(self, article: Article) -> str:
@@ -127,7 +135,8 @@ class ArticleAdmin(ModelAdmin):
 
     @action(description="Timeline", icon="history", permissions=["timeline"])
     def timeline(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect(timeline_url(self.get_object(request, object_id)))
+        article = self._existing(request, object_id)
+        return redirect(reverse("admin:audittrail_timeline", args=[audittrail.article_id(article)]))
 
     @action(
         description="Send to review",
@@ -183,7 +192,7 @@ class ArticleAdmin(ModelAdmin):
     def archive(self, request: HttpRequest, form: TransitionForm, object_id: str) -> HttpResponse:
         return self._move(request, object_id, workflow.archive, "Archived.")
 
-    def has_timeline_permission(self, request: HttpRequest, object_id=None) -> bool:
+    def has_timeline_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         article = self._article(request, object_id)
         return (
             article is not None
@@ -191,34 +200,44 @@ class ArticleAdmin(ModelAdmin):
             and timeline_url(article) is not None
         )
 
-    def has_send_to_review_permission(self, request: HttpRequest, object_id=None) -> bool:
+    def has_send_to_review_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._may(workflow.SEND_TO_REVIEW, request, object_id)
 
-    def has_schedule_permission(self, request: HttpRequest, object_id=None) -> bool:
+    def has_schedule_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._may(workflow.SCHEDULE, request, object_id)
 
-    def has_publish_permission(self, request: HttpRequest, object_id=None) -> bool:
+    def has_publish_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._may(workflow.PUBLISH, request, object_id)
 
-    def has_unpublish_permission(self, request: HttpRequest, object_id=None) -> bool:
+    def has_unpublish_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._may(workflow.UNPUBLISH, request, object_id)
 
-    def has_archive_permission(self, request: HttpRequest, object_id=None) -> bool:
+    def has_archive_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._may(workflow.ARCHIVE, request, object_id)
 
-    def _may(self, transition: workflow.Transition, request: HttpRequest, object_id) -> bool:
+    def _may(self, transition: workflow.Transition, request: HttpRequest, object_id: str | None) -> bool:
         """Which buttons are shown; the workflow itself decides."""
         article = self._article(request, object_id)
         return article is not None and request.user.has_perm(transition.permission) and transition.allowed_from(article)
 
-    def _article(self, request: HttpRequest, object_id) -> Article | None:
+    def _article(self, request: HttpRequest, object_id: str | None) -> Article | None:
         """The article of this page: asked for by every button, read once."""
-        if getattr(request, "_article", None) is None:
-            request._article = Article.objects.only("status", "headline").filter(pk=object_id).first()
-        return request._article
+        article: Article | None = getattr(request, "_article", None)
+        if article is None and object_id is not None:
+            article = Article.objects.only("status", "headline").filter(pk=object_id).first()
+            request._article = article  # type: ignore[attr-defined]  # requests are open for what is to be kept with them
+        return article
 
-    def _move(self, request: HttpRequest, object_id: str, change, done: str) -> HttpResponse:
-        article = self.get_object(request, object_id)
+    def _existing(self, request: HttpRequest, object_id: str) -> Article:
+        article: Article | None = self.get_object(request, object_id)
+        if article is None:
+            raise Http404(f"There is no article {object_id}.")
+        return article
+
+    def _move(
+        self, request: HttpRequest, object_id: str, change: Callable[[Article, workflow.Requester], object], done: str
+    ) -> HttpResponse:
+        article = self._existing(request, object_id)
         try:
             change(article, request.user)
         except workflow.TransitionRefused as refusal:

@@ -1,5 +1,6 @@
 """What an article's body may hold: one list of extensions for the editor in the browser and for the sanitiser."""
 
+from collections.abc import Callable
 from functools import cache
 
 from django_prose_editor.fields import create_sanitizer
@@ -25,6 +26,6 @@ EXTENSIONS = {
 
 
 @cache
-def sanitiser():
+def sanitiser() -> Callable[[str], str]:
     """The function that leaves of an HTML text only what the editor can make."""
     return create_sanitizer(EXTENSIONS)

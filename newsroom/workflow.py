@@ -7,10 +7,14 @@ instead, when the user may not or the article is not in a fitting state.
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.utils import timezone
 
 from newsroom.models import Article, Status
+
+
+Requester = User | AnonymousUser
 
 
 class TransitionRefused(Exception):
@@ -39,12 +43,12 @@ ARCHIVE = Transition(
 )
 
 
-def send_to_review(article: Article, user) -> None:
+def send_to_review(article: Article, user: Requester) -> None:
     _require_text(article)
     _change(SEND_TO_REVIEW, article, user, published_at=None)
 
 
-def schedule(article: Article, user, at: datetime) -> None:
+def schedule(article: Article, user: Requester, at: datetime) -> None:
     """`at`: aware, in the future."""
     if at <= timezone.now():
         raise TransitionRefused(
@@ -53,17 +57,17 @@ def schedule(article: Article, user, at: datetime) -> None:
     _change(SCHEDULE, article, user, published_at=at)
 
 
-def publish(article: Article, user) -> None:
+def publish(article: Article, user: Requester) -> None:
     _require_text(article)
     _change(PUBLISH, article, user, published_at=timezone.now())
 
 
-def unpublish(article: Article, user) -> None:
+def unpublish(article: Article, user: Requester) -> None:
     """Takes a published article off the site, or a scheduled one out of the queue; either becomes a draft."""
     _change(UNPUBLISH, article, user, published_at=None)
 
 
-def archive(article: Article, user) -> None:
+def archive(article: Article, user: Requester) -> None:
     _change(ARCHIVE, article, user, published_at=article.published_at)
 
 
@@ -84,14 +88,15 @@ def _require_text(article: Article) -> None:
 
 
 @transaction.atomic
-def _change(transition: Transition, article: Article, user, published_at: datetime | None) -> None:
+def _change(transition: Transition, article: Article, user: Requester, published_at: datetime | None) -> None:
     if not user.has_perm(transition.permission):
         raise TransitionRefused(f"{user.get_username()} may not {transition.verb} articles. Ask an editor of the desk.")
     stored = Article.objects.select_for_update().only("status").get(pk=article.pk)
     if not transition.allowed_from(stored):
         possible = " or ".join(source.label.lower() for source in transition.sources)
+        state = stored.get_status_display().lower()
         raise TransitionRefused(
-            f"Cannot {transition.verb} “{article.headline}”: it is {stored.get_status_display().lower()}, not {possible}. "
+            f"Cannot {transition.verb} “{article.headline}”: it is {state}, not {possible}. "
             "Reload the page to see its state."
         )
     article.status = transition.target

@@ -40,7 +40,7 @@ def articles(text: str = "", status: str = "", cursor: str | None = None) -> Art
 
 def statuses() -> list[tuple[str, str]]:
     """The statuses that tracked articles can have, as value and name."""
-    fields = [each.model._meta.get_field(each.status) for each in tracking.all_tracked() if each.status]
+    fields = [each.field(each.status) for each in tracking.all_tracked() if each.status]
     return list(dict.fromkeys((str(value), str(name)) for field in fields for value, name in field.flatchoices))
 
 

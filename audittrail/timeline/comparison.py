@@ -1,13 +1,14 @@
 """What differs between two versions of an article, in the form of an event's changes."""
 
+from collections.abc import Iterable
+
 from audittrail import tracking
 from audittrail.events import edit_script
+from audittrail.events.event import Change, ChangeKind, EditRecord, Keyframe
 
 
-def comparison(kind: str, before: dict, after: dict) -> list[dict]:
-    """Changes that lead from one keyframe (``values`` and ``relations``) to another, fields in the order they are
-    tracked in.
-    """
+def comparison(kind: str, before: Keyframe, after: Keyframe) -> list[Change]:
+    """Changes that lead from one keyframe to another, fields in the order they are tracked in."""
     known = tracking.tracked(kind)
     texts = known.texts if known else ("standfirst", "body")
     values = [
@@ -23,11 +24,11 @@ def comparison(kind: str, before: dict, after: dict) -> list[dict]:
     return sorted(changes, key=lambda change: order.get(change["field"], len(order)))
 
 
-def _names(before: dict, after: dict) -> list[str]:
+def _names(before: Iterable[str], after: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*before, *after]))
 
 
-def _value(name: str, before: str | None, after: str | None, is_text: bool) -> dict | None:
+def _value(name: str, before: str | None, after: str | None, is_text: bool) -> Change | None:
     if before == after:
         return None
     if is_text:
@@ -35,19 +36,28 @@ def _value(name: str, before: str | None, after: str | None, is_text: bool) -> d
     return _change(name, "scalar", before=before, after=after)
 
 
-def _relation(name: str, before: list[str] | None, after: list[str] | None) -> dict | None:
+def _relation(name: str, before: list[str] | None, after: list[str] | None) -> Change | None:
     if (before or []) == (after or []):
         return None
     return _change(name, "relation", before_ids=before or [], after_ids=after or [])
 
 
-def _change(name: str, kind: str, **parts) -> dict:
+def _change(
+    name: str,
+    kind: ChangeKind,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    before_ids: list[str] | None = None,
+    after_ids: list[str] | None = None,
+    edits: list[EditRecord] | None = None,
+) -> Change:
     return {
         "field": name,
         "kind": kind,
-        "before": None,
-        "after": None,
-        "before_ids": None,
-        "after_ids": None,
-        "edits": None,
-    } | parts
+        "before": before,
+        "after": after,
+        "before_ids": before_ids,
+        "after_ids": after_ids,
+        "edits": edits,
+    }

@@ -16,42 +16,43 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s|<|$)|\n|</(?:p|li|h[1-6]|div|td|blockquo
 _OPEN_TAG_BEFORE = re.compile(r"^[^<>]*>")
 _OPEN_TAG_AFTER = re.compile(r"<[^<>]*$")
 
-Kind = Literal["same", "removed", "inserted", "elided", "note"]
+PieceKind = Literal["same", "removed", "inserted", "elided", "note"]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of plain text; ``markup`` where only tags changed and they themselves are shown; a note is about the
-    passage.
+    excerpt.
     """
 
-    kind: Kind
+    kind: PieceKind
     text: str
     markup: bool = False
 
 
-Passage = list[Piece]
+Excerpt = list[Piece]
 
 
-def passages(
+def excerpts(
     before: str | None, edits: Sequence[Edit], context: int = _CONTEXT, longest: int = _LONGEST_PIECE
-) -> Iterator[Passage]:
-    """One passage for each group of edits that stand close together, in order of the text.
+) -> Iterator[Excerpt]:
+    """One excerpt for each group of edits that stand close together, in order of the text.
 
-    Without the text before (``None``) a passage has only what was removed and inserted. ``context``: characters around
+    Without the text before (``None``) an excerpt has only what was removed and inserted. ``context``: characters around
     a group, at most; ``longest``: characters shown of one removal or insertion.
     """
     for group in _close_together(edits):
         yield _readable(_cut(_pieces(before, group, context), longest))
 
 
-def summed_up(found: Iterable[Passage], limit: int) -> list[Passage]:
-    """The first passages, at most ``limit``, and in words how many more there are; changes of spacing are only
+def summarised(found: Iterable[Excerpt], limit: int) -> list[Excerpt]:
+    """The first excerpts, at most ``limit``, and in words how many more there are; changes of spacing are only
     counted.
     """
-    changed, spacing = [], []
-    for passage in found:
-        (changed if any(piece.kind in ("removed", "inserted") for piece in passage) else spacing).append(passage)
+    changed: list[Excerpt] = []
+    spacing: list[Excerpt] = []
+    for excerpt in found:
+        (changed if any(piece.kind in ("removed", "inserted") for piece in excerpt) else spacing).append(excerpt)
     if not changed:
         changed, spacing = spacing[:1], spacing[1:]
     notes = []
@@ -66,7 +67,7 @@ def _places(count: int) -> str:
     return f"{count:,} place{'s' if count > 1 else ''}"
 
 
-def whole(text: str, kind: Kind, limit: int = 2 * _CONTEXT) -> Passage:
+def whole_text(text: str, kind: PieceKind, limit: int = 2 * _CONTEXT) -> Excerpt:
     """A text that was there or not as a whole; cut after about ``limit`` characters."""
     shown = readable_text(text[: limit * 4]).strip()
     cut = len(shown) > limit or len(text) > limit * 4
@@ -120,7 +121,7 @@ def _replaced(edit: Edit) -> Iterator[Piece]:
     yield from _changed("inserted", edit.inserted)
 
 
-def _changed(kind: Kind, text: str) -> Iterator[Piece]:
+def _changed(kind: PieceKind, text: str) -> Iterator[Piece]:
     words = readable_text(text)
     if words.strip():
         yield Piece(kind, words)
@@ -128,7 +129,7 @@ def _changed(kind: Kind, text: str) -> Iterator[Piece]:
         yield Piece(kind, text.strip(), markup=True)
 
 
-def _readable(pieces: Iterable[Piece]) -> Passage:
+def _readable(pieces: Iterable[Piece]) -> Excerpt:
     kept = [piece for piece in pieces if piece.text or piece.kind == "elided"]
     if not any(piece.kind in ("removed", "inserted") for piece in kept):
         kept.append(Piece("note", "only spacing changed"))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from datetime import datetime, time
 from urllib.parse import urlencode
 
@@ -10,6 +11,8 @@ from django.db.models.expressions import RawSQL
 from django.db.models.fields import BooleanField
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+
+from audittrail.models import AuditEvent
 
 _TEXTS_OF_A_CHANGE = ("$[*].before", "$[*].after", "$[*].edits[*].removed", "$[*].edits[*].inserted")
 _LONGEST = 200
@@ -35,10 +38,10 @@ class Filters:
     text: str = ""
 
     @classmethod
-    def from_query(cls, query) -> "Filters":
+    def from_query(cls, query: Mapping[str, str]) -> "Filters":
         """The filters in a mapping of URL parameters. Raises BadFilter."""
         words = {name: _word(query, name) for name in ("actor", "action", "field", "text")}
-        return cls(**words, since=_moment(query, "since"), until=_moment(query, "until"))
+        return cls(**words, since=_time(query, "since"), until=_time(query, "until"))
 
     def __bool__(self) -> bool:
         return any(dataclasses.astuple(self))
@@ -47,7 +50,7 @@ class Filters:
     def count(self) -> int:
         return sum(bool(value) for value in dataclasses.astuple(self))
 
-    def apply(self, events: QuerySet) -> QuerySet:
+    def apply(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Those of the events that pass."""
         if self.actor:
             events = events.filter(Q(actor_id=self.actor) | Q(actor_name__iexact=self.actor))
@@ -64,7 +67,7 @@ class Filters:
     def without_times(self) -> "Filters":
         return dataclasses.replace(self, since=None, until=None)
 
-    def query(self, **more) -> str:
+    def query(self, **more: str | int | None) -> str:
         """The URL's query string of these filters, with more parameters where given."""
         return urlencode(self.parameters() | {name: value for name, value in more.items() if value is not None})
 
@@ -74,11 +77,11 @@ class Filters:
         return {name: _written(value) for name, value in values.items() if value}
 
 
-def _written(value) -> str:
+def _written(value: str | datetime) -> str:
     return timezone.localtime(value).isoformat() if isinstance(value, datetime) else value
 
 
-def _word(query, name: str) -> str:
+def _word(query: Mapping[str, str], name: str) -> str:
     value = query.get(name, "").strip()
     if "\x00" in value:
         raise BadFilter(name, "has a NUL character; remove it.")
@@ -87,7 +90,7 @@ def _word(query, name: str) -> str:
     return value
 
 
-def _moment(query, name: str) -> datetime | None:
+def _time(query: Mapping[str, str], name: str) -> datetime | None:
     raw = query.get(name, "").strip()
     if not raw:
         return None
@@ -111,4 +114,5 @@ def _mentions(text: str) -> Q:
     pattern = json.dumps(text, ensure_ascii=False)
     paths = [f'{path} ? (@ like_regex {pattern} flag "iq")' for path in _TEXTS_OF_A_CHANGE]
     found = " OR ".join(["jsonb_path_exists(changes, %s::jsonpath)"] * len(paths))
-    return Q(title__icontains=text) | Q(RawSQL(found, paths, output_field=BooleanField()))
+    mentioned = RawSQL(found, paths, output_field=BooleanField())  # noqa: S611 - the text is a parameter
+    return Q(title__icontains=text) | Q(mentioned)

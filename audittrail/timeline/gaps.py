@@ -6,7 +6,7 @@ returns a ``GapCause`` for those it knows of.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 from audittrail import outbox
 from audittrail.models import OutboxEvent
@@ -52,7 +52,7 @@ def gaps(article_id: str, present: Iterable[int], lowest: int, highest: int) -> 
 
 def _holes(present: list[int], lowest: int, highest: int) -> list[tuple[int, int]]:
     edges = [highest + 1, *present, lowest - 1]
-    return [(below + 1, above - 1) for above, below in zip(edges, edges[1:]) if above - below > 1]
+    return [(below + 1, above - 1) for above, below in pairwise(edges) if above - below > 1]
 
 
 def _causes(article_id: str, missing: list[int]) -> dict[int, GapCause]:

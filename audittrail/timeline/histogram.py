@@ -31,7 +31,9 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Histogram:
+    """The drawing, how many events it stands for, and its times from left to right."""
+
     shapes: list[Shape]
     events: int
     publications: int
@@ -39,13 +41,15 @@ class Picture:
     last: datetime
 
 
-def picture(bars: Sequence[Bar], since: datetime | None = None, until: datetime | None = None) -> Picture | None:
+def draw_histogram(
+    bars: Sequence[Bar], since: datetime | None = None, until: datetime | None = None
+) -> Histogram | None:
     """The drawing of some bars, those within a chosen range selected; None for no bars."""
     if not bars:
         return None
     step, highest = WIDTH / max(len(bars), _FEWEST), max(bar.events for bar in bars)
     shapes = [_shape(bar, number * step, step, highest, since, until) for number, bar in enumerate(bars)]
-    return Picture(
+    return Histogram(
         shapes, sum(bar.events for bar in bars), sum(bar.publications for bar in bars), bars[0].start, bars[-1].end
     )
 

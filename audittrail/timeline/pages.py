@@ -6,6 +6,8 @@ Sequences have no gaps by design, so a range of them bounds the rows a page may 
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from audittrail.models import AuditEvent
 from audittrail.timeline.filters import Filters
 
@@ -67,6 +69,6 @@ def _upwards(article_id: str, newest: int, filters: Filters, after: int, size: i
     )
 
 
-def _range(article_id: str, filters: Filters, lowest: int, highest: int):
+def _range(article_id: str, filters: Filters, lowest: int, highest: int) -> QuerySet[AuditEvent]:
     events = AuditEvent.objects.filter(article_id=article_id, sequence__gte=lowest, sequence__lte=highest)
     return filters.apply(events).defer(*_HEAVY)

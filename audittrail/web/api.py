@@ -1,8 +1,9 @@
 """The programming interface to the trail: everything is for reading."""
 
 import re
+from typing import TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -19,6 +20,8 @@ from audittrail.models import AuditEvent, Head
 from audittrail.search import queries
 from audittrail.timeline.version_walk import version
 from audittrail.web import serializers
+
+Row = TypeVar("Row", bound=Model)
 
 
 class MayReadTrail(BasePermission):
@@ -60,12 +63,14 @@ class _Pages(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
         except NotFound:
-            cursor = Cursor(0, False, "\x00")
-        if cursor and cursor.position is not None and not re.fullmatch(self.position, cursor.position, re.ASCII):
-            raise ValidationError(
-                {"detail": "cursor: this is not one of this list; leave it out to start at the beginning."}
-            )
+            raise _foreign_cursor() from None
+        if cursor and cursor.position is not None and not re.fullmatch(self.position, str(cursor.position), re.ASCII):
+            raise _foreign_cursor()
         return cursor
+
+
+def _foreign_cursor() -> ValidationError:
+    return ValidationError({"detail": "cursor: this is not one of this list; leave it out to start at the beginning."})
 
 
 class ArticlePages(_Pages):
@@ -77,19 +82,22 @@ class EventPages(_Pages):
     position = r"[0-9]{1,18}"
 
 
-class _Reading:
+class _TrailView(APIView):
     permission_classes = (IsAuthenticated, MayReadTrail)
+
+
+class _TrailModelView(_TrailView, generics.GenericAPIView[Row]):
     filter_backends = ()
 
 
-def _problems(*codes: int) -> dict:
+def _problems(*codes: int) -> dict[int, type[serializers.ProblemSerializer]]:
     return dict.fromkeys((403, *codes), serializers.ProblemSerializer)
 
 
 @extend_schema(
     summary="All articles, by identity", responses={200: serializers.ArticleSerializer(many=True)} | _problems(400)
 )
-class Articles(_Reading, generics.ListAPIView):
+class Articles(_TrailModelView[Head], generics.ListAPIView[Head]):
     """Every article that was ever captured, deleted ones too, in the order of their identities."""
 
     queryset = Head.objects.all()
@@ -98,7 +106,7 @@ class Articles(_Reading, generics.ListAPIView):
 
 
 @extend_schema(summary="One article", responses={200: serializers.ArticleSerializer} | _problems(404))
-class Article(_Reading, generics.RetrieveAPIView):
+class Article(_TrailModelView[Head], generics.RetrieveAPIView[Head]):
     """An article's last captured state: its title, status and number of events."""
 
     queryset = Head.objects.all()
@@ -110,7 +118,7 @@ class Article(_Reading, generics.RetrieveAPIView):
     summary="An article's events, by sequence",
     responses={200: serializers.EventSerializer(many=True)} | _problems(400, 404),
 )
-class ArticleEvents(_Reading, generics.ListAPIView):
+class ArticleEvents(_TrailModelView[AuditEvent], generics.ListAPIView[AuditEvent]):
     """The events of an article, first to last. An event that has not arrived is left out: its sequence number is
     missing.
     """
@@ -129,7 +137,7 @@ class ArticleEvents(_Reading, generics.ListAPIView):
 
 
 @extend_schema(summary="One event", responses={200: serializers.EventSerializer} | _problems(404))
-class Event(_Reading, generics.RetrieveAPIView):
+class Event(_TrailModelView[AuditEvent], generics.RetrieveAPIView[AuditEvent]):
     """One event by its identity."""
 
     queryset = AuditEvent.objects.all()
@@ -137,7 +145,7 @@ class Event(_Reading, generics.RetrieveAPIView):
     lookup_field = "event_id"
 
 
-class ArticleVersion(_Reading, APIView):
+class ArticleVersion(_TrailView):
     """The article as it was right after an event."""
 
     @extend_schema(
@@ -161,7 +169,7 @@ class ArticleVersion(_Reading, APIView):
         return Response(serializers.VersionSerializer(shown).data)
 
 
-class Search(_Reading, APIView):
+class Search(_TrailView):
     """One question to the search index."""
 
     @extend_schema(

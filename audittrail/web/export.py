@@ -9,8 +9,8 @@ from django.http import StreamingHttpResponse
 
 from audittrail.models import AuditEvent
 from audittrail.timeline.filters import Filters
-from audittrail.web.change_formatters import actor_name
 from audittrail.web.serializers import EventSerializer
+from audittrail.web.wording import actor_name
 
 _CHUNK = 200
 _COLUMNS = (
@@ -60,7 +60,7 @@ def _csv_lines(events: Iterator[AuditEvent]) -> Iterator[str]:
         yield writer.writerow([_cell(value) for value in _values(event)])
 
 
-def _values(event: AuditEvent) -> tuple:
+def _values(event: AuditEvent) -> tuple[object, ...]:
     fields = " ".join(change["field"] for change in event.changes)
     data = EventSerializer(event).data
     return (
@@ -69,6 +69,6 @@ def _values(event: AuditEvent) -> tuple:
     )  # fmt: skip
 
 
-def _cell(value) -> str:
+def _cell(value: object) -> str:
     text = "" if value is None else str(value)
     return f"'{text}" if _FORMULA.match(text) else text

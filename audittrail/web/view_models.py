@@ -1,5 +1,5 @@
-"""An article's timeline and its events, ready for a template: words and marks of `render`, times and links left to the
-template.
+"""An article's timeline and its events, ready for a template: words and marks of the formatters, times and links left
+to the template.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,9 @@ from audittrail.models import AuditEvent
 from audittrail.timeline.gaps import Gap
 from audittrail.timeline.grouping import Run, days
 from audittrail.timeline.version_walk import LONGEST_WALK, states_before
-from audittrail.web import change_formatters as formatters
+from audittrail.web.action_formatters import Action, action_of
+from audittrail.web.change_formatters import formatter_of
+from audittrail.web.wording import actor_initials, actor_name, actor_role_and_desk, as_words, field_names, time_ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +34,27 @@ class EventRow:
 
     @property
     def actor(self) -> str:
-        return formatters.actor_name(self.event)
+        return actor_name(self.event)
 
     @property
     def place(self) -> str:
-        return formatters.actor_place(self.event)
+        return actor_role_and_desk(self.event)
 
     @property
     def initials(self) -> str:
-        return formatters.initials(self.event)
+        return actor_initials(self.event)
 
     @property
     def ago(self) -> str:
-        return formatters.ago(self.event.occurred_at)
+        return time_ago(self.event.occurred_at)
 
     @property
     def status(self) -> str:
-        return formatters.words(self.event.status or "")
+        return as_words(self.event.status or "")
 
     @property
-    def action(self) -> formatters.Action:
-        return formatters.action_of(self.event)
+    def action(self) -> Action:
+        return action_of(self.event)
 
     @property
     def sentence(self) -> SafeString:
@@ -69,15 +71,15 @@ class RunRow:
 
     @property
     def actor(self) -> str:
-        return formatters.actor_name(self.run.newest)
+        return actor_name(self.run.newest)
 
     @property
     def initials(self) -> str:
-        return formatters.initials(self.run.newest)
+        return actor_initials(self.run.newest)
 
     @property
     def fields(self) -> SafeString:
-        return formatters.field_names(self.run.fields)
+        return field_names(self.run.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def _row(row: AuditEvent | Run | Gap, changes: dict[int, list[ChangeRow]]) -> Ev
 def _changes(article_id: str, events: list[AuditEvent]) -> dict[int, list[ChangeRow]]:
     """Sequence → its changes; shortened at once, so that no more than one version of the texts is held."""
     by_sequence = {event.sequence: event for event in events}
-    rows = {}
+    rows: dict[int, list[ChangeRow]] = {}
     if any(_has_texts(event) for event in events) and max(by_sequence) - min(by_sequence) < LONGEST_WALK:
         for sequence, state in states_before(article_id, min(by_sequence), max(by_sequence)):
             if sequence in by_sequence:
@@ -126,5 +128,5 @@ def _has_texts(event: AuditEvent) -> bool:
 
 
 def _change_rows(event: AuditEvent, before: State | None) -> list[ChangeRow]:
-    shown = (formatters.change(event, record, before) for record in formatters.action_of(event).shown(event))
+    shown = (formatter_of(event, change, before) for change in action_of(event).shown(event))
     return [ChangeRow(each.field, each.inline()) for each in shown]

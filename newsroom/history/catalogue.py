@@ -35,7 +35,7 @@ class Catalogue:
 
     def _identified(self, external_id: str, name: str) -> Author:
         author = self.names.get(name)
-        if author is None or not author.external_id.startswith(_BYLINE_ONLY):
+        if author is None or not (author.external_id or "").startswith(_BYLINE_ONLY):
             author = self.names[name] = self._new_author(external_id, name)
         else:
             author.external_id = external_id

@@ -8,8 +8,9 @@ from audittrail.events import edit_script
 from audittrail.events.html import looks_like_html, marked, readable_document, readable_text, safe_html
 from audittrail.events.versions import State
 from audittrail.models import AuditEvent
-from audittrail.timeline.excerpts import passages
-from audittrail.web import change_formatters as formatters
+from audittrail.timeline.excerpts import excerpts
+from audittrail.web.action_formatters import action_of
+from audittrail.web.change_formatters import formatter_of
 from testkit.audittrail.events import change, text_change
 from testkit.audittrail.histories import BODY, bridge
 
@@ -31,7 +32,7 @@ def event(**values) -> AuditEvent:
 
 
 def row(record: dict, before: State | None = None, **values) -> str:
-    return formatters.change(event(changes=[record], **values), record, before).inline()
+    return formatter_of(event(changes=[record], **values), record, before).inline()
 
 
 def test_an_edited_sentence_is_shown_with_what_was_removed_and_inserted():
@@ -91,7 +92,7 @@ def test_what_a_masked_field_held_is_not_told():
 
 def test_a_publication_tells_its_status_once():
     published = bridge().events[3]
-    action = formatters.action_of(published)
+    action = action_of(published)
     assert "<b>published</b> version 4" in action.sentence(published)
     assert action.shown(published) == []
 
@@ -106,7 +107,7 @@ def test_every_action_reads_as_a_sentence(action):
         status=HOSTILE,
         changes=[change("status", "scalar", before=HOSTILE, after=HOSTILE + "!")],
     )
-    sentence = formatters.action_of(hostile).sentence(hostile)
+    sentence = action_of(hostile).sentence(hostile)
     assert sentence and "<script" not in sentence and "<img" not in sentence
 
 
@@ -123,17 +124,15 @@ def test_every_action_reads_as_a_sentence(action):
 )
 def test_no_stored_value_becomes_markup(record):
     labels = {record["field"]: {"1": HOSTILE}}
-    formatter = formatters.change(
-        event(changes=[record], labels=labels), record, State({"body": HOSTILE * 3}, {}, labels)
-    )
+    formatter = formatter_of(event(changes=[record], labels=labels), record, State({"body": HOSTILE * 3}, {}, labels))
     shown = [formatter.inline(), *formatter.stacked(), *(side for pair in formatter.columns() for side in pair)]
     assert not any("<script" in html or "<img" in html or "<em" in html for html in shown)
 
 
 @given(st.text(), st.text())
-def test_passages_never_fail_and_keep_every_removed_word(before, after):
+def test_excerpts_never_fail_and_keep_every_removed_word(before, after):
     edits = edit_script.diff(before, after)
-    found = [piece for passage in passages(before, edits) for piece in passage]
+    found = [piece for excerpt in excerpts(before, edits) for piece in excerpt]
     removed = "".join(piece.text for piece in found if piece.kind == "removed" and not piece.markup)
     assert all(readable_text(edit.removed).strip() in removed for edit in edits if len(edit.removed) < 300)
 
