@@ -8,12 +8,13 @@ labels maps. Content that was too large for a message is stored here in full; `p
 import io
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audittrail import contracts
+from audittrail.events.event import EnrichedEvent
 from audittrail.events.times import EPOCH
 
 FORMAT = "audit-trail/1"
@@ -68,10 +69,20 @@ ORIGIN_COLUMNS = [
 ]
 """Kafka's id of the topic, the partition and offset there, and when Kafka took the event in."""
 
+
+class ArchivedEvent(EnrichedEvent):
+    """A row of the archive: an enriched event with its origin (see ORIGIN_COLUMNS)."""
+
+    topic_id: str
+    partition: int
+    offset: int
+    appended_at: datetime
+
+
 SCHEMA = pa.schema(EVENT_COLUMNS + ORIGIN_COLUMNS, metadata={"format": FORMAT})
 
 
-def table(rows: Sequence[dict]) -> pa.Table:
+def table(rows: Sequence[ArchivedEvent]) -> pa.Table:
     """Enriched events, each with its origin, as a table. Raises pyarrow.ArrowInvalid or ArrowTypeError for values of
     other types.
     """
@@ -90,7 +101,7 @@ def from_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     return pq.read_table(pa.BufferReader(data), columns=columns, use_threads=False)
 
 
-def events(stored: pa.Table) -> list[dict]:
+def events(stored: pa.Table) -> list[ArchivedEvent]:
     """The events of a table, as the codec gives them; origin columns included. What an older contract lacked has its
     default.
 
