@@ -20,7 +20,9 @@ try:
     import rich.progress
     import rich.table
 except ImportError:
-    rich = None
+    HAS_RICH = False
+else:
+    HAS_RICH = True
 
 
 def announce(text: str) -> None:
@@ -31,7 +33,7 @@ def announce(text: str) -> None:
 @contextlib.contextmanager
 def progress(services: Sequence[Service]) -> Iterator[Callable[[Service, str], None]]:
     """Gives a function that shows what a service does now."""
-    if rich and sys.stdout.isatty():
+    if HAS_RICH and sys.stdout.isatty():
         with _bars() as bars:
             tasks = {service.label: bars.add_task(service.label, state="waiting") for service in services}
             yield lambda service, text: bars.update(tasks[service.label], state=text)
@@ -43,23 +45,23 @@ def status(services: Sequence[Service]) -> bool:
     """Show the table of the services; whether all of them are well."""
     with ThreadPoolExecutor(len(services)) as pool:
         rows = list(pool.map(_row, services))
-    (_rich_table if rich and sys.stdout.isatty() else _plain_table)(rows)
+    (_rich_table if HAS_RICH and sys.stdout.isatty() else _plain_table)(rows)
     return all(row[-1] == "ready" for row in rows)
 
 
-def _bars():
-    progress = rich.progress
-    return progress.Progress(
-        progress.SpinnerColumn(),
-        progress.TextColumn("{task.description:<14}"),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("{task.fields[state]}"),
+def _bars() -> "rich.progress.Progress":
+    return rich.progress.Progress(
+        rich.progress.SpinnerColumn(),
+        rich.progress.TextColumn("{task.description:<14}"),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn("{task.fields[state]}"),
     )
 
 
 def _plain(begin: float) -> Callable[[Service, str], None]:
     """Lines for a log: each new state once, and the amount within it (after a comma) every ten seconds."""
-    lock, shown = threading.Lock(), {}
+    lock = threading.Lock()
+    shown: dict[str, tuple[str, int]] = {}
 
     def report(service: Service, text: str) -> None:
         state = text.partition(",")[0], int(time.monotonic() - begin) // 10 if "," in text else 0
@@ -88,6 +90,6 @@ def _rich_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _plain_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows)]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     for row in [COLUMNS, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -21,7 +21,8 @@ def load(name: str, brokers: int | None = None) -> Stack:
     if brokers and recorded and brokers != recorded:
         raise StackError(
             f"Stack {name} has data for {recorded} Kafka broker(s), not {brokers}.",
-            f"start it with --brokers {recorded}, or delete its data first: `STACK={name} python -m stack down --delete-data`.",
+            f"start it with --brokers {recorded}, or delete its data first: "
+            f"`STACK={name} python -m stack down --delete-data`.",
         )
     return Stack(name, endpoints.base_port(name), brokers or recorded or endpoints.BROKERS)
 

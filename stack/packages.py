@@ -3,12 +3,12 @@
 `python -m stack.packages kcat chromium` does it for programs that only the tests use.
 """
 
-import glob
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from stack import places
 from stack.errors import StackError
@@ -44,20 +44,25 @@ def install(packages: Iterable[str], announce: Callable[[str], None]) -> None:
 
 
 def _present(command: str) -> bool:
-    return bool(glob.glob(command)) if command.startswith("/") else shutil.which(command) is not None
+    if command.startswith("/"):
+        return any(Path("/").glob(command.removeprefix("/")))
+    return shutil.which(command) is not None
 
 
 def _privilege() -> list[str] | None:
     """What to put before a command to run it as root; None if there is no way without a password."""
     if places.ROOT:
         return []
-    allowed = shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode
-    return ["sudo", "-n"] if allowed else None
+    if not shutil.which("sudo"):
+        return None
+    refused = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode
+    return None if refused else ["sudo", "-n"]
 
 
 def _apt(command: list[str], by_hand: str) -> None:
     # Debian starts what it installs; a runlevel of single-user mode tells it not to.
-    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "RUNLEVEL": "1"})
+    environment = {**os.environ, "RUNLEVEL": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if result.returncode:
         problem = f"`{' '.join(command)}` failed: {result.stderr.strip()[-500:]}"
         raise StackError(problem, f"run `{by_hand}` and read what it says.")

@@ -24,8 +24,9 @@ class Redis(Service):
 
     @property
     def version(self) -> str:
-        answer = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout
-        return re.search(r"v=(\S+)", answer)[1]
+        answer = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True)
+        number = re.search(r"v=(\S+)", answer.stdout)
+        return number[1] if number else "unknown"
 
     @property
     def ports(self) -> tuple[int, ...]:

@@ -32,13 +32,14 @@ class Registry(Service):
         )
 
     def environment(self) -> Mapping[str, str]:
+        postgres = self.stack.base + endpoints.POSTGRES
         return {
             "QUARKUS_HTTP_HOST": endpoints.HOST,
             "QUARKUS_HTTP_PORT": str(self.ports[0]),
             "QUARKUS_MANAGEMENT_HOST": endpoints.HOST,
             "QUARKUS_MANAGEMENT_PORT": str(self.ports[1]),
             "APICURIO_STORAGE_SQL_KIND": "postgresql",
-            "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{endpoints.HOST}:{self.stack.base + endpoints.POSTGRES}/registry",
+            "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{endpoints.HOST}:{postgres}/registry",
             "APICURIO_DATASOURCE_USERNAME": "registry",
             "APICURIO_DATASOURCE_PASSWORD": "registry",
         }

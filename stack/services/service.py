@@ -3,6 +3,7 @@
 import signal
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Stack:
         return places.state(self.name)
 
 
-class Service:
+class Service(ABC):
     """One process of a stack (a broker is one): how it is prepared, started and asked for its health."""
 
     name: ClassVar[str]
@@ -36,12 +37,20 @@ class Service:
     download: ClassVar[Archive | Libraries | None] = None
     needs: ClassVar[tuple[str, ...]] = ()
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    version: str
-    ports: tuple[int, ...]
 
     def __init__(self, stack: Stack, node: int = 1) -> None:
         self.stack = stack
         self.node = node
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Of the program, as people write it."""
+
+    @property
+    @abstractmethod
+    def ports(self) -> tuple[int, ...]:
+        """Where it listens; clients use the first."""
 
     @property
     def label(self) -> str:
@@ -67,6 +76,8 @@ class Service:
     @property
     def program(self) -> Path:
         """Folder of the downloaded program."""
+        if self.download is None:
+            raise TypeError(f"{self.name} is a Debian package, and not downloaded")
         return places.cache() / self.download.directory
 
     @property
@@ -80,26 +91,29 @@ class Service:
             cache.fetched(self.download, report)
             java.fetched(report)
 
+    @abstractmethod
     def prepare(self) -> None:
         """Write the configuration and, the first time, make the data. May be called again."""
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """Program and arguments that start it."""
 
     def environment(self) -> Mapping[str, str]:
         return {}
 
+    @abstractmethod
     def is_ready(self) -> bool:
-        raise NotImplementedError
+        """Whether it answers."""
 
-    def complete(self) -> None:
+    def complete(self) -> None:  # noqa: B027 - most services need nothing more
         """What can be done only once it answers. May be called again."""
 
 
 def http_status(url: str) -> int | None:
     """Status of a GET; None without an answer."""
     try:
-        with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as response:
+        with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as response:  # noqa: S310 - of the stack itself
             return response.status
     except urllib.error.HTTPError as error:
         return error.code
