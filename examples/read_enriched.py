@@ -1,8 +1,9 @@
 """Reads every event of the enriched topic, once and to its end, with nothing but confluent-kafka and the registry's
 address.
 
-    pip install "confluent-kafka[avro,schemaregistry]" python read_enriched.py --brokers localhost:9092 --registry
-    http://localhost:8081 [--topic content-audit-trail.enriched] [--follow] [--in-order SECONDS]
+    pip install "confluent-kafka[avro,schemaregistry]"
+    python read_enriched.py --brokers localhost:9092 --registry http://localhost:8081
+        [--topic content-audit-trail.enriched] [--follow] [--in-order SECONDS]
 
 Prints one JSON object a line, as events arrive; with --in-order, each article's events by their `sequence`: what is
 ahead is held back until what is missing has come, or so many seconds have passed, and then the gap is printed.
@@ -12,9 +13,9 @@ import argparse
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -60,7 +61,7 @@ class InOrder:
         return ready
 
 
-def messages(brokers: str, topic: str, follow: bool):
+def messages(brokers: str, topic: str, follow: bool) -> Iterator[Message | None]:
     """Committed messages of all partitions, from the first; None now and then while there are none."""
     consumer = Consumer(
         {
@@ -77,12 +78,12 @@ def messages(brokers: str, topic: str, follow: bool):
     unread = set(partitions)
     while unread or follow:
         message = consumer.poll(1)
-        if message is None or message.error() is None:
+        if message is None or (error := message.error()) is None:
             yield message
-        elif message.error().name() == "_PARTITION_EOF":
+        elif error.name() == "_PARTITION_EOF":
             unread.discard(message.partition())
         else:
-            raise KafkaException(message.error())
+            raise KafkaException(error)
     consumer.close()
 
 
@@ -106,7 +107,7 @@ def main() -> None:
     in_order = InOrder(options.in_order) if options.in_order is not None else None
     for message in messages(options.brokers, options.topic, options.follow):
         if message is not None:
-            event = deserialise(message.value(), SerializationContext(message.topic(), MessageField.VALUE))
+            event = deserialise(message.value(), SerializationContext(options.topic, MessageField.VALUE))
             show(in_order.add(event) if in_order else [event])
         if in_order:
             show(in_order.overdue())

@@ -12,41 +12,52 @@ import hashlib
 import json
 import sys
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+"""As json.loads reads it: metadata, actor, context, changes and keyframe."""
+Value = str | list[str] | None
+"""Of a field: its text, the identities of a relation, or null."""
+State = dict[str, Value]
+Leaves = dict[str, bytes]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def lp(text):
+def lp(text: str) -> bytes:
     data = text.encode("utf-8")
     return len(data).to_bytes(4, "big") + data
 
 
-def n(text):
+def n(text: str | None) -> bytes:
     return b"\x00" if text is None else b"\x01" + lp(text)
 
 
-def int8(number):
+def int8(number: int) -> bytes:
     return number.to_bytes(8, "big", signed=True)
 
 
-def micros(moment):
+def micros(moment: str) -> int:
     return (datetime.fromisoformat(moment.replace("Z", "+00:00")) - EPOCH) // timedelta(microseconds=1)
 
 
-def leaf(salt, field, value):
+def leaf(salt: bytes, field: str, value: Value) -> bytes:
     encoded = (
         b"\x02" + len(value).to_bytes(4, "big") + b"".join(map(lp, value)) if isinstance(value, list) else n(value)
     )
     return hashlib.sha256(salt + lp(field) + encoded).digest()
 
 
-def state_digest(leaves):
+def state_digest(leaves: Leaves) -> str:
     names = sorted(leaves, key=lambda name: name.encode("utf-8"))
     return hashlib.sha256(b"".join(lp(name) + leaves[name] for name in names)).hexdigest()
 
 
-def event_hash(event):
+def event_hash(event: Event) -> str:
     actor, context = event["actor"], event["context"]
     parts = [
         bytes.fromhex(event["previous_hash"]), b"audit-trail/1", uuid.UUID(event["event_id"]).bytes,
@@ -59,18 +70,19 @@ def event_hash(event):
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def edited(text, edits):
-    pieces, at = [], 0
+def edited(text: str, edits: list[dict[str, Any]]) -> str:
+    pieces: list[str] = []
+    at = 0
     for edit in edits:
         position, end = edit["position"], edit["position"] + len(edit["removed"])
         if position < at or text[position:end] != edit["removed"] or end > len(text):
-            raise ValueError("the edit at %d does not fit the text" % position)
+            raise ValueError(f"the edit at {position} does not fit the text")
         pieces += [text[at:position], edit["inserted"]]
         at = end
     return "".join(pieces) + text[at:]
 
 
-def changed(state, event):
+def changed(state: State, event: Event) -> State:
     state = dict(state)
     for change in event["changes"]:
         field = change["field"]
@@ -78,20 +90,20 @@ def changed(state, event):
             before, after = change["before_ids"] or [], change["after_ids"] or []
             same = (state.get(field) or []) == before
         elif change["edits"] is not None:
-            same, after = True, edited(state.get(field) or "", change["edits"])
+            same, after = True, edited(str(state.get(field) or ""), change["edits"])
         elif change["kind"] == "scalar" or event["keyframe"] is None:
             same, after = state.get(field) == change["before"], change["after"]
         else:
             continue  # the text before is not known: the keyframe has the one after
         if not same:
-            raise ValueError("%s: the value before is not what the article had" % field)
+            raise ValueError(f"{field}: the value before is not what the article had")
         state[field] = after
     return state
 
 
-def keyframe_state(event, before):
+def keyframe_state(event: Event, before: State | None) -> State:
     """The state a keyframe gives, which the event's own changes must lead to."""
-    state = {**event["keyframe"]["values"], **event["keyframe"]["relations"]}
+    state: State = {**event["keyframe"]["values"], **event["keyframe"]["relations"]}
     if before is not None and event["operation"] != "create":
         after = changed(before, event)
         unknown = {
@@ -99,11 +111,11 @@ def keyframe_state(event, before):
         }
         for field in {*state, *after} - unknown:
             if state.get(field) != after.get(field):
-                raise ValueError("%s: the change does not lead to the keyframe" % field)
+                raise ValueError(f"{field}: the change does not lead to the keyframe")
     return state
 
 
-def advanced(event, state, leaves):
+def advanced(event: Event, state: State | None, leaves: Leaves) -> tuple[State | None, Leaves]:
     """State and leaves after the event; None and {} while they are not known. Raises ValueError for a change that does
     not fit.
     """
@@ -119,15 +131,18 @@ def advanced(event, state, leaves):
     return state, {**leaves, **{c["field"]: leaf(salt, c["field"], state[c["field"]]) for c in event["changes"]}}
 
 
-def verify(events):
+def verify(events: Iterable[Event]) -> Iterator[tuple[int, str]]:
     """Yield (sequence, problem) for one article's events, in order of sequence."""
-    sequence, previous, state, leaves = 0, "00" * 32, {}, {}
+    sequence = 0
+    previous: str | None = "00" * 32
+    state: State | None = {}
+    leaves: Leaves = {}
     for event in events:
         if event["sequence"] <= sequence:
             yield event["sequence"], "a second event of this sequence"
             continue
         if event["sequence"] > sequence + 1:
-            yield sequence + 1, "missing, up to %d" % (event["sequence"] - 1)
+            yield sequence + 1, f"missing, up to {event['sequence'] - 1}"
             previous = state = None
         if previous not in (None, event["previous_hash"]):
             yield event["sequence"], "previous_hash is not the hash of the event before"
@@ -143,9 +158,9 @@ def verify(events):
         sequence, previous = event["sequence"], event["hash"]
 
 
-def main(path):
-    articles = {}
-    with sys.stdin if path == "-" else open(path, encoding="utf-8") as lines:
+def main(path: str) -> int:
+    articles: dict[str, list[Event]] = {}
+    with nullcontext(sys.stdin) if path == "-" else Path(path).open(encoding="utf-8") as lines:
         for line in lines:
             if line.strip():
                 event = json.loads(line)
@@ -153,12 +168,10 @@ def main(path):
     wrong = 0
     for article, events in sorted(articles.items()):
         for sequence, problem in verify(sorted(events, key=lambda event: event["sequence"])):
-            print("%s #%d: %s" % (article, sequence, problem))
+            print(f"{article} #{sequence}: {problem}")
             wrong += 1
-    print(
-        "%d events of %d articles: %s"
-        % (sum(map(len, articles.values())), len(articles), "%d wrong" % wrong if wrong else "all well")
-    )
+    events_read = sum(map(len, articles.values()))
+    print(f"{events_read} events of {len(articles)} articles: {f'{wrong} wrong' if wrong else 'all well'}")
     return 1 if wrong else 0
 
 

@@ -103,7 +103,10 @@ BEATS = (
                     "{subject_start} will go ahead, {place} decides",
                     "Late-night vote in {place} clears the way for {subject}",
                 ),
-                "{Body} in {place} voted on {day} to press ahead with {subject}, despite warnings that the bill could reach {figure}.",
+                (
+                    "{Body} in {place} voted on {day} to press ahead with {subject}, despite warnings that the "
+                    "bill could reach {figure}."
+                ),
             ),
             Angle(
                 (
@@ -111,7 +114,10 @@ BEATS = (
                     "{place} puts off {subject} as bill reaches {figure}",
                     "Cost of {subject} forces a pause in {place}",
                 ),
-                "A decision on {subject} has been put off after {body} in {place} admitted that the cost had risen to {figure}.",
+                (
+                    "A decision on {subject} has been put off after {body} in {place} admitted that the cost "
+                    "had risen to {figure}."
+                ),
             ),
             Angle(
                 (
@@ -119,11 +125,17 @@ BEATS = (
                     "Second consultation on {subject} after criticism in {place}",
                     "{place} asks residents again about {subject}",
                 ),
-                "{place} faces a second consultation on {subject} after {body} conceded that the first had reached too few people.",
+                (
+                    "{place} faces a second consultation on {subject} after {body} conceded that the first had "
+                    "reached too few people."
+                ),
             ),
         ),
         (
-            "Papers published before the meeting put the cost at {figure}, up from an estimate of {other_figure} a year ago.",
+            (
+                "Papers published before the meeting put the cost at {figure}, up from an estimate of "
+                "{other_figure} a year ago."
+            ),
             "The vote was carried by a margin of three after more than four hours of debate.",
             "Officers had recommended a phased start, beginning with the streets nearest the station.",
             "The proposal will return to {body} in the spring, when the final figures are due.",
@@ -131,8 +143,14 @@ BEATS = (
             "The government has offered to match local spending, but only if work begins before April.",
         ),
         (
-            "“Nobody stood for election to do nothing,” said {official}, the {title}. “{subject_start} is overdue, and we can afford it.”",
-            "{critic}, the {critic_title}, called the decision reckless. “They have not read their own report,” {critic_last} said.",
+            (
+                "“Nobody stood for election to do nothing,” said {official}, the {title}. “{subject_start} is "
+                "overdue, and we can afford it.”"
+            ),
+            (
+                "{critic}, the {critic_title}, called the decision reckless. “They have not read their own "
+                "report,” {critic_last} said."
+            ),
             "“We will look at every response,” said {official}, the {title}. “But we will not consult for ever.”",
         ),
         ("council", "budget", "housing", "transport", "elections"),
@@ -157,7 +175,10 @@ BEATS = (
                     "Jobs promised as {subject} is signed in {place}",
                     "{subject_start} secured: what it means for {place}",
                 ),
-                "{Body} has secured {subject} in a deal worth {figure}, ending months of uncertainty for workers in {place}.",
+                (
+                    "{Body} has secured {subject} in a deal worth {figure}, ending months of uncertainty for "
+                    "workers in {place}."
+                ),
             ),
             Angle(
                 (
@@ -165,7 +186,10 @@ BEATS = (
                     "Investors cool on {subject} in {place}",
                     "Shares fall as {subject} in {place} grows dearer",
                 ),
-                "Shares in the company behind {subject} fell sharply on {day} after it said that costs at {place} would reach {figure}.",
+                (
+                    "Shares in the company behind {subject} fell sharply on {day} after it said that costs at "
+                    "{place} would reach {figure}."
+                ),
             ),
             Angle(
                 (
@@ -173,11 +197,17 @@ BEATS = (
                     "Hundreds of jobs hang on {subject} in {place}",
                     "{place} waits for word on {subject}",
                 ),
-                "Hundreds of jobs in {place} depend on {subject}, {body} said on {day}, as talks entered their final week.",
+                (
+                    "Hundreds of jobs in {place} depend on {subject}, {body} said on {day}, as talks entered "
+                    "their final week."
+                ),
             ),
         ),
         (
-            "The agreement is worth {figure} over five years and replaces one of {other_figure} that expired in the summer.",
+            (
+                "The agreement is worth {figure} over five years and replaces one of {other_figure} that "
+                "expired in the summer."
+            ),
             "About 340 people work at the site, most of them from within ten miles of {place}.",
             "The order book is now full until the end of next year, according to the company.",
             "Suppliers were told by letter on {day}, and several have begun to hire.",
@@ -186,7 +216,10 @@ BEATS = (
         ),
         (
             "“This is a vote of confidence in {place},” said {official}, the {title}.",
-            "{critic}, an {critic_title}, was less sure. “The margin is thin, and {figure} is a great deal of money,” {critic_last} said.",
+            (
+                "{critic}, an {critic_title}, was less sure. “The margin is thin, and {figure} is a great deal "
+                "of money,” {critic_last} said."
+            ),
             "“We said that we would not sign at any price, and we have not,” said {official}, the {title}.",
         ),
         ("jobs", "economy", "industry", "investment", "shipping"),
@@ -211,7 +244,10 @@ BEATS = (
                     "Weekend of disruption in {place} after {subject}",
                     "{place}: {figure} still affected by {subject}",
                 ),
-                "{subject_start} has disrupted life for {figure} in {place}, and {body} says that it will be the weekend before all is well again.",
+                (
+                    "{subject_start} has disrupted life for {figure} in {place}, and {body} says that it will "
+                    "be the weekend before all is well again."
+                ),
             ),
             Angle(
                 (
@@ -239,8 +275,14 @@ BEATS = (
             "It is the third such incident in {place} since the new year.",
         ),
         (
-            "“Our crews worked through the night,” said {official}, {title} in {place}. “We are grateful for people's patience.”",
-            "“It was the silence that worried us,” said {critic}, a {critic_title}. “Nobody told us anything until noon.”",
+            (
+                "“Our crews worked through the night,” said {official}, {title} in {place}. “We are grateful "
+                "for people's patience.”"
+            ),
+            (
+                "“It was the silence that worried us,” said {critic}, a {critic_title}. “Nobody told us "
+                "anything until noon.”"
+            ),
             "“We will learn from this,” said {official}, the {title}, “and we will publish what we learn.”",
         ),
         ("emergency services", "roads", "schools", "health", "weather"),
@@ -265,7 +307,10 @@ BEATS = (
                     "Scientists in {place} publish first results of {subject}",
                     "First results of {subject} confound expectations",
                 ),
-                "Researchers at {body} in {place} have published the first results of {subject}, and they are not what anybody expected.",
+                (
+                    "Researchers at {body} in {place} have published the first results of {subject}, and they "
+                    "are not what anybody expected."
+                ),
             ),
             Angle(
                 (
@@ -273,7 +318,10 @@ BEATS = (
                     "After six years, {subject} has an answer",
                     "{figure}: the number that {subject} was not meant to find",
                 ),
-                "After six years, {subject} has produced an answer: {body} in {place} reported a change of {figure}, far more than models had foretold.",
+                (
+                    "After six years, {subject} has produced an answer: {body} in {place} reported a change of "
+                    "{figure}, far more than models had foretold."
+                ),
             ),
             Angle(
                 (
@@ -281,7 +329,10 @@ BEATS = (
                     "{subject_start} enters its last phase in {place}",
                     "The view from {place}: the last days of {subject}",
                 ),
-                "A corner of {place} has become the centre of attention for {body}, where {subject} entered its last phase on {day}.",
+                (
+                    "A corner of {place} has become the centre of attention for {body}, where {subject} "
+                    "entered its last phase on {day}."
+                ),
             ),
         ),
         (
@@ -293,8 +344,14 @@ BEATS = (
             "Volunteers from {place} collected most of the material on winter mornings.",
         ),
         (
-            "“We checked it, and then we checked it again,” said {official}, the {title}. “The effect did not go away.”",
-            "{critic}, a {critic_title} who took no part in the work, said that it was careful. “I should like to see it repeated,” {critic_last} added.",
+            (
+                "“We checked it, and then we checked it again,” said {official}, the {title}. “The effect did "
+                "not go away.”"
+            ),
+            (
+                "{critic}, a {critic_title} who took no part in the work, said that it was careful. “I should "
+                "like to see it repeated,” {critic_last} added."
+            ),
             "“The honest answer is that we do not know yet,” said {official}, the {title}.",
         ),
         ("research", "climate", "archaeology", "health", "astronomy"),
@@ -329,7 +386,10 @@ BEATS = (
                     "{subject_start}: five things we learned in {place}",
                     "{figure} in {place} changes the mood over {subject}",
                 ),
-                "{Body} will decide next week about {subject}, but the {figure} at {place} on {day} has changed the mood.",
+                (
+                    "{Body} will decide next week about {subject}, but the {figure} at {place} on {day} has "
+                    "changed the mood."
+                ),
             ),
         ),
         (
@@ -367,7 +427,10 @@ BEATS = (
                     "Standing ovation in {place} for {subject}",
                     "How {subject} came to {place}",
                 ),
-                "It began with {figure} and a leaking roof; on {day}, {subject} opened in {place} to a standing ovation.",
+                (
+                    "It began with {figure} and a leaking roof; on {day}, {subject} opened in {place} to a "
+                    "standing ovation."
+                ),
             ),
             Angle(
                 (
@@ -396,8 +459,14 @@ BEATS = (
         ),
         (
             "“One does not restore such a thing, one listens to it,” said {official}, the {title}.",
-            "{critic}, {critic_title}, found it uneven but alive. “I would not have missed the second half,” {critic_last} wrote.",
-            "“People told us that {place} was too small for this,” said {official}, the {title}. “We never thought so.”",
+            (
+                "{critic}, {critic_title}, found it uneven but alive. “I would not have missed the second "
+                "half,” {critic_last} wrote."
+            ),
+            (
+                "“People told us that {place} was too small for this,” said {official}, the {title}. “We never "
+                "thought so.”"
+            ),
         ),
         ("opera", "film", "books", "museums", "reviews"),
     ),
