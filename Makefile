@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 MANAGE := $(PYTHON) manage.py
 PORT ?= 8000
 
-.PHONY: .venv programs run lint requirements test soak bench clean
+.PHONY: .venv programs run lint requirements unit test soak bench clean
 
 # Python's packages and the services' programs are fetched at the same time.
 MAKEFLAGS += --jobs=2
@@ -50,6 +50,10 @@ bench: .venv programs
 
 # Consumers are started by the hundred in tests, faults and figures: compiled once, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
+
+# Every test that needs no service; nothing is started. ARGS go to pytest.
+unit: .venv
+	@$(PYTHON) -m pytest -m "not service" --numprocesses 2 --quiet $(ARGS)
 
 # What lint finds, then all tests, on a stack of their own that is ended whatever happens. ARGS go to pytest. Three at a time, as some wait for a time-out to pass.
 test: export STACK := test

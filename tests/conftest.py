@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "testkit.environment",
+    "testkit.services",
     "testkit.sharing",
     "testkit.databases",
     "testkit.audittrail.archives",

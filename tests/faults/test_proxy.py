@@ -9,6 +9,8 @@ import pytest
 
 from testkit.faults.proxy import API_KEYS, Proxies, Proxy, changed
 
+pytestmark = pytest.mark.enable_socket
+
 SECONDS = 5
 METADATA = 3
 

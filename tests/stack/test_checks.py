@@ -23,6 +23,7 @@ def stack(base: int = 23000, brokers: int = 3) -> Stack:
     return Stack("checked", base, brokers)
 
 
+@pytest.mark.enable_socket
 def test_a_port_in_use_names_its_holder(listener):
     redis = Redis(stack(base=listener - 60))
     with pytest.raises(
@@ -31,6 +32,7 @@ def test_a_port_in_use_names_its_holder(listener):
         checks.check_ports([redis])
 
 
+@pytest.mark.enable_socket
 def test_a_port_nobody_listens_on_is_free(listener):
     assert not checks.is_free(listener)
     with socket.socket() as probe:

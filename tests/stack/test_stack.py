@@ -12,6 +12,8 @@ import redis
 
 from stack import Addresses, addresses, places
 
+pytestmark = [pytest.mark.service, pytest.mark.enable_socket]
+
 CHECKOUT = Path(__file__).parents[2]
 NAME = f"pytest-{os.getpid()}"
 SERVICES = ("redis", "postgres", "s3")

@@ -16,6 +16,8 @@ from audittrail.archive.object_storage import (
 from audittrail.contracts.codec import Codec
 from testkit.audittrail.events import raw_event, text_change
 
+pytestmark = pytest.mark.service
+
 CODEC = Codec(contracts.RAW, contracts.latest(contracts.RAW), 5)
 LARGE = raw_event(changes=[text_change("body", (0, "", "word " * 20_000))])
 

@@ -177,6 +177,7 @@ def test_elasticsearch_away_is_said(own_index, monkeypatch):
                 question()
 
 
+@pytest.mark.service
 def test_without_an_index_nothing_is_made_by_writing(monkeypatch):
     monkeypatch.setenv("AUDIT_PREFIX", f"t{uuid.uuid4().hex[:8]}-")
     with pytest.raises(SearchUnavailable):

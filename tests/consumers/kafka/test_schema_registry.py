@@ -58,6 +58,7 @@ def test_an_incompatible_version_is_refused_by_field_and_rule(own_subjects, monk
     assert "hash: reader_field_missing_default_value" in str(refused.value)
 
 
+@pytest.mark.enable_socket
 def test_a_registry_that_is_away_is_named(monkeypatch):
     for name, value in AWAY.items():
         monkeypatch.setenv(name, value)
@@ -86,6 +87,7 @@ def test_what_is_not_registered_is_waited_for(own_subjects):
         Schemas(schema_registry.client()).id_of(contracts.RAW, 1)
 
 
+@pytest.mark.enable_socket
 def test_a_registry_that_is_away_is_waited_for(monkeypatch):
     for name, value in AWAY.items():
         monkeypatch.setenv(name, value)

@@ -136,6 +136,7 @@ def test_nothing_is_exported_unless_it_is_configured_where_to(monkeypatch):
         assert tracing._tracer is None
 
 
+@pytest.mark.enable_socket
 def test_spans_still_held_when_a_process_ends_are_exported(collector, monkeypatch):
     monkeypatch.setattr(tracing, "_tracer", None)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")

@@ -58,6 +58,7 @@ def refusing_redis():
     yield f"redis://127.0.0.1:{port}/0"
 
 
+@pytest.mark.enable_socket
 @pytest.mark.parametrize("redis", ["frozen_redis", "refusing_redis"])
 def test_the_receiver_returns_while_redis_does_not(redis, request, monkeypatch):
     from auditsite.celery import app
