@@ -15,6 +15,7 @@ THOROUGH = [ROOT / "docs" / name for name in ("architecture.md", "glossary.md")]
 """Documents in which every word of the code must have its place."""
 
 PLACE = re.compile(r"`((?:[\w-]+/)+[\w-]+\.(?:py|sql))`((?:,? `[A-Za-z_][\w.]*`)*)")
+DOTTED = re.compile(r"`((?:audittrail|consumers|newsroom|stack)(?:\.\w+)+)(?:\(\))?`")
 FOLDER = re.compile(r"`((?:[\w-]+/)+)`")
 NAME = re.compile(r"`([\w.]+)`")
 DEFINED_IN_SQL = re.compile(r"\b(?:FUNCTION|TRIGGER|TABLE(?: IF NOT EXISTS)?) (\w+)")
@@ -61,6 +62,23 @@ def missing(document: Path) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_what_is_named_of_the_code_exists(document):
     assert missing(document) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_is_named_with_dots_exists(document):
+    dotted = {name for name in DOTTED.findall(document.read_text(encoding="utf-8")) if _is_in_a_room(name)}
+    assert [name for name in sorted(dotted) if not _exists(name)] == []
+
+
+def _is_in_a_room(dotted: str) -> bool:
+    """Whether it names code; permissions, kinds of articles and types of events have dots as well."""
+    package, room, *rest = dotted.split(".")
+    return bool(rest) and (ROOT / package / room).exists()
+
+
+def _exists(dotted: str) -> bool:
+    path, _, name = dotted.replace(".", "/").rpartition("/")
+    return (ROOT / f"{path}/{name}.py").is_file() or name in defined(ROOT / f"{path}.py")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
