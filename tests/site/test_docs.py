@@ -13,7 +13,7 @@ import stack
 from audittrail import env
 from testkit.paths import ROOT
 
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LOCAL = stack.addresses()
 ADDRESSES = (
     LOCAL.kafka_bootstrap,
