@@ -9,6 +9,7 @@ import statistics
 import threading
 import time
 import uuid
+from dataclasses import replace
 from io import StringIO
 from unittest.mock import patch
 
@@ -41,7 +42,7 @@ class Measured(Enricher):
 
     def __init__(self, run: str):
         super().__init__()
-        self.name = self.group_name = f"bench-{run}"
+        self.spec = replace(Enricher.spec, name=f"bench-{run}", group_name=f"bench-{run}")
 
 
 def fill(count: int) -> None:

@@ -19,6 +19,7 @@ from consumers.models import ControlAction, LagSample
 from consumers.operations import outbox_retention
 from consumers.relay.store import WAKE_CHANNEL
 from consumers.supervision import alerts, lag_rules, status
+from consumers.supervision.group_status import group_statuses
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def watch_outbox() -> None:
 def sample_lag() -> None:
     """Note the lag of every stage, and tell when the verdict on one changes."""
     at, before = timezone.now(), status.recent_samples("pipeline")
-    views, _ = status.kafka_views("pipeline")
+    views, _ = group_statuses("pipeline")
     LagSample.objects.using("pipeline").bulk_create(
         LagSample(stage=stage, at=at, lag=view.lag, members=None if view.state is None else len(view.members))
         for stage, view in views.items()

@@ -18,6 +18,7 @@ from audittrail.admin_base import AdminPage, ReadOnlyAdmin
 from consumers.admin import stage_cards
 from consumers.dead_letters import replay
 from consumers.models import ControlAction, DeadLetter, StageControl
+from consumers.runtime.stage_spec import MOST_PROCESSES
 from consumers.supervision import control
 from consumers.supervision.status import collect
 from consumers.tasks import replay_dead_letters
@@ -43,7 +44,7 @@ class ConsumersPage(AdminPage, TemplateView):
             "at": timezone.localtime(status.at),
             "actions": ControlAction.objects.select_related("user")[:ACTIONS_SHOWN],
             "may_change": self.request.user.has_perm("consumers.change_stagecontrol"),
-            "most_processes": control.MOST_PROCESSES,
+            "most_processes": MOST_PROCESSES,
             "width": stage_cards.WIDTH,
             "height": stage_cards.HEIGHT,
         }

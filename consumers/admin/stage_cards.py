@@ -5,19 +5,13 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from consumers.models import DesiredState, LagSample
+from consumers import stages
+from consumers.models import DesiredState, LagSample, ProcessState
 from consumers.supervision import control
-from consumers.supervision.status import Process, StageStatus, Status
+from consumers.supervision.status import ProcessStatus, StageStatus, Status
 
 PICTURE = timedelta(minutes=30)
 WIDTH, HEIGHT = 240, 40
-ROUTES = {
-    "relay": "outbox → content-audit-trail",
-    "enricher": "content-audit-trail → …enriched",
-    "database": "…enriched, …dead-letters → PostgreSQL",
-    "search": "…enriched → Elasticsearch",
-    "archive": "…enriched → S3, Parquet",
-}
 ALLOWED = {
     DesiredState.RUNNING: {"pause", "stop", "scale"},
     DesiredState.PAUSED: {"resume", "stop", "scale"},
@@ -51,18 +45,19 @@ def cards(status: Status) -> list[dict]:
 
 
 def _card(stage: StageStatus, lags: list[tuple[float, int]]) -> Card:
+    spec = stages.table()[stage.stage]
     wanted = "" if stage.desired_state == DesiredState.STOPPED else f" × {stage.desired_processes}"
     observed = f"{stage.observed_state} × {stage.alive}" if stage.alive else stage.observed_state
-    allowed = ALLOWED[stage.desired_state] | ({"resume"} if stage.observed_state == "halted" else set())
+    allowed = ALLOWED[stage.desired_state] | ({"resume"} if stage.observed_state == ProcessState.HALTED else set())
     return Card(
         stage=stage.stage,
-        route=ROUTES.get(stage.stage, ""),
+        route=spec.route,
         desired=f"{stage.desired_state}{wanted}",
         observed=observed,
         verdict=stage.verdict,
         lag="?" if stage.lag is None else f"{stage.lag:,}",
         reason=stage.reason,
-        group=_group(stage),
+        group=_group(stage) if stage.group else spec.without_group,
         members="\n".join(_member(process) for process in stage.processes) or "no process",
         processes=stage.desired_processes,
         points=points(lags),
@@ -72,15 +67,13 @@ def _card(stage: StageStatus, lags: list[tuple[float, int]]) -> Card:
 
 
 def _group(stage: StageStatus) -> str:
-    if stage.group is None:
-        return "lanes, without a group"
     if stage.view.state is None:
         return f"{stage.group}: Kafka does not tell"
     members = ", ".join(f"{member.name} ({len(member.partitions)} partitions)" for member in stage.view.members)
     return f"{stage.group}: {stage.view.state.lower()}{': ' + members if members else ''}"
 
 
-def _member(process: Process) -> str:
+def _member(process: ProcessStatus) -> str:
     state = process.state if process.alive else f"silent for {process.silent_seconds:,.0f} s"
     return f"#{process.slot} {process.host}, pid {process.pid}: {state}, {process.partitions} partitions, {process.processed:,} processed, {process.dead_letters:,} rejected"
 

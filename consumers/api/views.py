@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from consumers.dead_letters import replay
 from consumers.models import DeadLetter
+from consumers.runtime.stage_spec import MOST_PROCESSES
 from consumers.supervision import control
 from consumers.supervision.status import collect
 from consumers.tasks import replay_dead_letters
@@ -78,9 +79,7 @@ class StatusSerializer(serializers.Serializer):
 
 class ActionSerializer(serializers.Serializer):
     action = serializers.ChoiceField(choices=list(control.ACTIONS))
-    processes = serializers.IntegerField(
-        required=False, min_value=1, max_value=control.MOST_PROCESSES, help_text="For scale."
-    )
+    processes = serializers.IntegerField(required=False, min_value=1, max_value=MOST_PROCESSES, help_text="For scale.")
 
 
 class DeadLetterSerializer(serializers.ModelSerializer):

@@ -5,7 +5,7 @@ import time
 from django.db import connections
 
 from audittrail import outbox
-from consumers import conf
+from consumers import conf, stages
 from consumers.kafka import clients
 from consumers.operations.pipeline_position import Passage
 
@@ -33,7 +33,7 @@ def prune() -> int:
 def is_archived() -> bool:
     """Whether the archive soon has all that is published by now. Raises KafkaException."""
     passage, deadline = Passage(clients.admin()), time.monotonic() + PATIENCE_SECONDS
-    while passage.before_archive() != 0:
+    while passage.before_sink(stages.ARCHIVE.group) != 0:
         if time.monotonic() > deadline:
             return False
         time.sleep(1)

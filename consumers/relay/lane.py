@@ -14,6 +14,7 @@ from audittrail import contracts
 from consumers import conf, database
 from consumers.errors import NotReady
 from consumers.kafka import schema_registry
+from consumers.models import ProcessState
 from consumers.relay.keys import STRATEGIES, lane_partitions
 from consumers.relay.messages import MessageWriter
 from consumers.relay.publisher import Publisher
@@ -35,11 +36,9 @@ HALTED = 30.0
 
 @dataclass(frozen=True, slots=True)
 class LaneReport:
-    """A lane's state as the relay shows it: starting, running, paused, waiting (something is away or in the way),
-    halted or stopped.
-    """
+    """A lane's state as the relay shows it, and why it waits or has halted."""
 
-    state: str
+    state: ProcessState
     reason: str = ""
 
 
@@ -52,7 +51,7 @@ class LaneWorker(threading.Thread):
 
     def __init__(self, lane: int, holder: str, numbers: Consumer, paused: Callable[[], bool]):
         super().__init__(name=f"relay-lane-{lane}", daemon=True)
-        self.lane, self.report, self.lease = lane, LaneReport("starting"), None
+        self.lane, self.report, self.lease = lane, LaneReport(ProcessState.STARTING), None
         self.published, self.refused, self.partitions = 0, 0, range(0)
         self._holder, self._numbers, self._paused = holder, numbers, paused
         self._stopping = threading.Event()
@@ -67,24 +66,24 @@ class LaneWorker(threading.Thread):
             try:
                 self._live()
             except LeaseLost:
-                self._rest("waiting", "another process took the lane over", HELD_BY_ANOTHER)
+                self._rest(ProcessState.WAITING, "another process took the lane over", HELD_BY_ANOTHER)
             except Halt as halt:
                 log.error("lane %d halts: %s", self.lane, halt)
-                self._rest("halted", str(halt), HALTED)
+                self._rest(ProcessState.HALTED, str(halt), HALTED)
             except (NotReady, KafkaException, psycopg.OperationalError) as error:
                 log.warning("lane %d waits: %s", self.lane, _words(error))
                 self._retry(_words(error))
             except Exception as error:
                 log.exception("lane %d failed", self.lane)
                 self._retry(f"{type(error).__name__}: {error}")
-        self.report = LaneReport("stopped")
+        self.report = LaneReport(ProcessState.STOPPED)
 
     def _live(self) -> None:
         with database.connect() as connection:
             store = LaneStore(connection, conf.relay_lanes())
             self.lease = store.acquire(self.lane, self._holder)
             if self.lease is None:
-                self._rest("waiting", "another process holds the lane", HELD_BY_ANOTHER)
+                self._rest(ProcessState.WAITING, "another process holds the lane", HELD_BY_ANOTHER)
                 return
             publisher = Publisher(self.lane, self._numbers)
             try:
@@ -103,7 +102,7 @@ class LaneWorker(threading.Thread):
         while not self._stopping.is_set():
             begun = time.monotonic()
             if self._paused():
-                self._rest("paused", "", PAUSED)
+                self._rest(ProcessState.PAUSED, "", PAUSED)
             elif rows := store.pending(lease, conf.relay_batch_rows(), conf.relay_batch_kilobytes() * 1024):
                 publish(rows)
                 self._gather(begun, rows)
@@ -143,13 +142,13 @@ class LaneWorker(threading.Thread):
 
     def _succeed(self) -> None:
         self._delay = FIRST_DELAY
-        self.report = LaneReport("running")
+        self.report = LaneReport(ProcessState.RUNNING)
 
     def _retry(self, reason: str) -> None:
-        self._rest("waiting", reason, self._delay)
+        self._rest(ProcessState.WAITING, reason, self._delay)
         self._delay = min(self._delay * 2, conf.retry_cap_seconds())
 
-    def _rest(self, state: str, reason: str, seconds: float) -> None:
+    def _rest(self, state: ProcessState, reason: str, seconds: float) -> None:
         self.report = LaneReport(state, reason)
         self._stopping.wait(seconds)
 

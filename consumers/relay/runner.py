@@ -12,21 +12,18 @@ from confluent_kafka import KafkaException
 
 from consumers import conf, database
 from consumers.kafka import clients
-from consumers.models import DesiredState
+from consumers.models import DesiredState, ProcessState
 from consumers.records import Partition
 from consumers.relay.lane import LaneReport, LaneWorker
 from consumers.relay.lanes import ensure_lanes
 from consumers.relay.publisher import lane_number
 from consumers.relay.store import LanesInUse, renew
 from consumers.runtime.heartbeat import Heartbeat, ProcessReport
+from consumers.runtime.stage_spec import StageSpec
 
 log = logging.getLogger(__name__)
 
-STAGE = "relay"
 TEND_SECONDS = 1.0
-STATES = ("halted", "waiting", "starting", "paused", "running", "stopped")
-"""Worst first: the state of a process is the worst of its lanes'."""
-
 _PROCESSES = "SELECT processes FROM consumers_stagecontrol WHERE stage = %s"
 
 
@@ -38,8 +35,8 @@ def share(slot: int, processes: int, lanes: int) -> set[int]:
 def summary(reports: dict[int, LaneReport]) -> LaneReport:
     """The report of a process from those of its lanes."""
     if not reports:
-        return LaneReport("running", "other processes have all lanes")
-    worst = min((report.state for report in reports.values()), key=STATES.index)
+        return LaneReport(ProcessState.RUNNING, "other processes have all lanes")
+    worst = ProcessState.worst(report.state for report in reports.values())
     reasons: dict[str, list[str]] = {}
     for lane, report in sorted(reports.items()):
         if report.reason and report.state == worst:
@@ -50,11 +47,11 @@ def summary(reports: dict[int, LaneReport]) -> LaneReport:
 class Relay:
     """One process of the relay; `slot` counts from 1."""
 
-    def __init__(self, slot: int):
-        self._slot = slot
+    def __init__(self, stage: str, slot: int):
+        self._stage, self._slot = stage, slot
         self._holder = f"{socket.gethostname()}/relay-{slot}"
         self._numbers = clients.offsets_only(conf.relay_group())
-        self._heartbeat = Heartbeat(STAGE, slot)
+        self._heartbeat = Heartbeat(stage, slot)
         self._workers: dict[int, LaneWorker] = {}
         self._stopping = threading.Event()
         self._connection: psycopg.Connection | None = None
@@ -77,12 +74,12 @@ class Relay:
             self._tend()
         except LanesInUse as error:
             log.error("%s", error)
-            self._give_up(LaneReport("halted", str(error)))
+            self._give_up(LaneReport(ProcessState.HALTED, str(error)))
         except KafkaException as error:
-            self._give_up(LaneReport("waiting", f"Kafka: {error.args[0].str()}"))
+            self._give_up(LaneReport(ProcessState.WAITING, f"Kafka: {error.args[0].str()}"))
         except psycopg.OperationalError as error:
             log.warning("PostgreSQL is away: %s", str(error).strip())
-            self._give_up(LaneReport("waiting", "PostgreSQL is away"))
+            self._give_up(LaneReport(ProcessState.WAITING, "PostgreSQL is away"))
 
     def _give_up(self, report: LaneReport) -> None:
         self._report(report)
@@ -92,7 +89,7 @@ class Relay:
         if self._connection is None:
             self._connection = database.connect()
             ensure_lanes(self._connection, conf.relay_lanes(), lambda lane: lane_number(self._numbers, lane))
-        processes = (self._connection.execute(_PROCESSES, [STAGE]).fetchone() or (1,))[0]
+        processes = (self._connection.execute(_PROCESSES, [self._stage]).fetchone() or (1,))[0]
         self._assign(share(self._slot, max(processes, self._slot), conf.relay_lanes()))
         renew(self._connection, [worker.lease for worker in self._workers.values() if worker.lease])
         self._report(summary({lane: worker.report for lane, worker in self._workers.items()}))
@@ -131,7 +128,7 @@ class Relay:
         deadline = time.monotonic() + conf.shutdown_seconds()
         for worker in self._workers.values():
             worker.join(max(0, deadline - time.monotonic()))
-        self._report(LaneReport("stopped"))
+        self._report(LaneReport(ProcessState.STOPPED))
         self._heartbeat.end(self._heartbeat.report, timeout=2)
         self._disconnect()
 
@@ -141,6 +138,6 @@ class Relay:
             self._connection = None
 
 
-def run(slot: int) -> None:
-    """One process of the relay, until it is told to stop."""
-    Relay(slot).run()
+def run(spec: StageSpec, slot: int) -> None:
+    """Run one process of the relay until SIGTERM, SIGINT, or until the stage is stopped."""
+    Relay(spec.name, slot).run()

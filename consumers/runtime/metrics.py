@@ -2,9 +2,8 @@
 
 from prometheus_client import Counter, Enum, Gauge, Histogram, start_http_server
 
-from consumers import conf
-from consumers.stages import STAGES
-from consumers.supervision.control import MOST_PROCESSES
+from consumers.models import ProcessState
+from consumers.runtime.stage_spec import StageSpec
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 RECORDS = (1, 5, 10, 50, 100, 500, 1000, 2000, 5000)
@@ -43,15 +42,10 @@ REBALANCED = Counter("audit_partitions_rebalanced", "Partitions moved by rebalan
 PARTITIONS = Gauge("audit_partitions_held", "Partitions held", ["stage"])
 
 # 1 for the state the process is in, 0 for the others.
-STATE = Enum(
-    "audit_state",
-    "State of the process",
-    ["stage"],
-    states=["starting", "running", "paused", "waiting", "halted", "stopped"],
-)
+STATE = Enum("audit_state", "State of the process", ["stage"], states=ProcessState.values)
 
 
-def serve(stage: str, slot: int) -> None:
+def serve(spec: StageSpec, slot: int) -> None:
     """Offer the metrics over HTTP on the port for this stage and slot, if one is set."""
-    if port := conf.metrics_port():
-        start_http_server(port + MOST_PROCESSES * list(STAGES).index(stage) + slot - 1)
+    if (port := spec.metrics_port(slot)) is not None:
+        start_http_server(port)

@@ -13,17 +13,18 @@ from consumers.runtime.heartbeat import Heartbeat
 from consumers.runtime.loop import Collaborators, Loop
 from consumers.runtime.shutdown import Shutdown
 from consumers.runtime.stage import Stage
+from consumers.runtime.stage_spec import StageSpec
 
 TOPIC_IDS_SECONDS = 3.0
 """How long Kafka may take to tell the ids of topics."""
 
 
-def run_stage(stage: Stage, slot: int) -> None:
+def run_stage(spec: StageSpec, slot: int) -> None:
     """Work as the process in `slot`, counted from 1, until SIGTERM, SIGINT or an admin's stop. Raises Fenced."""
-    loop = make_loop(stage, slot)
+    loop = make_loop(spec.make_stage(), slot)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
-    metrics.serve(stage.name, slot)
+    metrics.serve(spec, slot)
     loop.run()
 
 

@@ -9,22 +9,17 @@ from collections.abc import Iterable
 
 from consumers import conf
 from consumers.records import Outcome, Partition, Record
+from consumers.runtime.stage_spec import StageSpec
 
 
 class Stage:
-    """Base of all stages; `name`, `group_name` and `member_name` are class attributes.
+    """Base of all stages that the loop runs; `spec` is a class attribute.
 
     A process makes one instance and uses it from one thread.
     """
 
-    name: str
-    """How people call it: enricher, database, search, archive."""
-
-    group_name: str
-    """Ending of its consumer group, see conf.group."""
-
-    member_name: str
-    """Stem of its members: processor-node, database-node."""
+    spec: StageSpec
+    """Its row in consumers.stages."""
 
     def __init__(self) -> None:
         self.max_records: int = conf.batch_records()
@@ -32,18 +27,23 @@ class Stage:
         self.idle_seconds: float = math.inf
 
     @property
+    def name(self) -> str:
+        """How people call it: enricher, database, search, archive."""
+        return self.spec.name
+
+    @property
     def group(self) -> str:
         """The consumer group, for example `audit-trail-processor`."""
-        return conf.group(self.group_name)
+        return self.spec.group
 
     @property
     def member(self) -> str:
         """Stem of the static members' names; the runtime adds the slot."""
-        return self.member_name
+        return self.spec.member_name
 
     def topics(self) -> list[str]:
         """Topics to read."""
-        raise NotImplementedError
+        return self.spec.topics()
 
     def open(self) -> None:
         """Get ready to process. Raises NotReady, and is then called again."""

@@ -12,7 +12,7 @@ from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
 from audittrail.events.times import EPOCH
-from consumers import conf
+from consumers import conf, stages
 from consumers.errors import NotReady
 from consumers.kafka import clients, consumer_lag, schema_registry, topics
 from consumers.messages import large_payloads
@@ -33,9 +33,7 @@ class ArchiveSink(Stage):
     and all writers must cut a partition into the same objects.
     """
 
-    name = "archive"
-    group_name = "archive"
-    member_name = "archive-node"
+    spec = stages.ARCHIVE
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,9 +44,6 @@ class ArchiveSink(Stage):
         self._topic_id = ""
         self._elsewhere: set[tuple[bytes, bytes]] = set()
         self._uploads = ThreadPoolExecutor(UPLOADS, "archive")
-
-    def topics(self) -> list[str]:
-        return [conf.enriched_topic()]
 
     def open(self) -> None:
         self._codec = schema_registry.codec(contracts.ENRICHED)

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 
 from audittrail import contracts
 from audittrail.contracts.codec import UndecodableEvent
-from consumers import conf
+from consumers import conf, stages
 from consumers.database import connect
 from consumers.dead_letters import rows as dead_letter_rows
 from consumers.dead_letters import wire_format
@@ -40,17 +40,12 @@ class DatabaseSink(Stage):
     PostgreSQL knows the offsets, whatever Kafka remembers of the group: reading starts where the rows end.
     """
 
-    name = "database"
-    group_name = "database"
-    member_name = "database-node"
+    spec = stages.DATABASE
 
     def __init__(self) -> None:
         super().__init__()
         self._connection: psycopg.Connection | None = None
         self._leases: dict[Partition, Lease] = {}
-
-    def topics(self) -> list[str]:
-        return [conf.enriched_topic(), conf.dead_letter_topic()]
 
     def open(self) -> None:
         self._codec = codec(contracts.ENRICHED)

@@ -8,7 +8,7 @@ from audittrail import contracts, tracking
 from audittrail.contracts.validation import InvalidEvent
 from audittrail.events import edit_script
 from audittrail.events.edit_script import Edit
-from consumers import conf
+from consumers import conf, stages
 from consumers.errors import NotReady
 from consumers.kafka.schema_registry import codec, schemas
 from consumers.messages import large_payloads
@@ -33,12 +33,7 @@ class Enricher(Stage):
     type: the action.
     """
 
-    name = "enricher"
-    group_name = "processor"
-    member_name = "processor-node"
-
-    def topics(self) -> list[str]:
-        return [conf.raw_topic()]
+    spec = stages.ENRICHER
 
     def open(self) -> None:
         self._raw, self._enriched = codec(contracts.RAW), codec(contracts.ENRICHED)

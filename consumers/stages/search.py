@@ -7,7 +7,7 @@ from audittrail import contracts
 from audittrail.models import Fork
 from audittrail.search import documents, index
 from audittrail.search.index import Fate, SearchUnavailable
-from consumers import conf
+from consumers import stages
 from consumers.errors import NotReady
 from consumers.kafka import schema_registry
 from consumers.messages import large_payloads
@@ -23,12 +23,7 @@ class SearchSink(Stage):
     recorded.
     """
 
-    name = "search"
-    group_name = "search"
-    member_name = "search-node"
-
-    def topics(self) -> list[str]:
-        return [conf.enriched_topic()]
+    spec = stages.SEARCH
 
     def open(self) -> None:
         self._codec = schema_registry.codec(contracts.ENRICHED)

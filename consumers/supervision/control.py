@@ -7,11 +7,9 @@ from collections.abc import Callable
 
 from django.db import transaction
 
+from consumers import stages
 from consumers.models import ControlAction, DesiredState, StageControl
-from consumers.stages import STAGES
-
-RELAY = "relay"
-MOST_PROCESSES = 16
+from consumers.runtime.stage_spec import MOST_PROCESSES
 
 
 class UnknownStage(LookupError):
@@ -22,15 +20,10 @@ class Refused(ValueError):
     """What was asked makes no sense; the text says why and what would."""
 
 
-def stages() -> tuple[str, ...]:
-    """Names of all stages, in the order in which an event passes them."""
-    return (RELAY, *STAGES)
-
-
 def ensure_controls(using: str = "default") -> None:
     """A row for each stage: running, with one process, until told otherwise."""
     StageControl.objects.using(using).bulk_create(
-        [StageControl(stage=stage) for stage in stages()], ignore_conflicts=True
+        [StageControl(stage=stage) for stage in stages.table()], ignore_conflicts=True
     )
 
 
@@ -74,8 +67,8 @@ def perform(action: str, stage: str, user, processes: int | None = None) -> None
 
 
 def _record(stage: str, action: str, user, **wanted) -> None:
-    if stage not in stages():
-        raise UnknownStage(f"there is no stage {stage!r}; there are {', '.join(stages())}")
+    if stage not in stages.table():
+        raise UnknownStage(f"there is no stage {stage!r}; there are {', '.join(stages.table())}")
     with transaction.atomic():
         control = StageControl.objects.select_for_update().get_or_create(stage=stage)[0]
         detail = ", ".join(f"{getattr(control, field)} → {value}" for field, value in wanted.items())

@@ -13,7 +13,6 @@ import signal
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
@@ -21,11 +20,10 @@ import setproctitle
 from django.core.management import call_command
 from django.db import connections
 
-from consumers.stages import STAGES
+from consumers import stages
 
 _PR_SET_PDEATHSIG = 1
 _ENDINGS = (signal.SIGTERM, signal.SIGINT)
-_MODULES = ("consumers.runtime.process", "consumers.relay.runner", *(path.rpartition(".")[0] for path in STAGES.values()))
 
 
 class Place(NamedTuple):
@@ -37,8 +35,8 @@ class Place(NamedTuple):
 
 def preload() -> None:
     """Import what all stages need, once for all children. Their memory is shared as long as nobody writes to it."""
-    for module in _MODULES:
-        import_module(module)
+    for spec in stages.table().values():
+        spec.import_modules()
     gc.collect()
     gc.freeze()
 

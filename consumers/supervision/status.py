@@ -1,33 +1,29 @@
 """What each stage should do, what it does, and how far behind it is: put together from PostgreSQL and Kafka."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from confluent_kafka import KafkaException
 from django.utils import timezone
 
-from audittrail.models import OutboxEvent
 from consumers import conf, stages
-from consumers.kafka import clients, consumer_lag
-from consumers.kafka.consumer_lag import GroupMember
-from consumers.models import DesiredState, LagSample, Member, StageControl
-from consumers.supervision import control, lag_rules
+from consumers.models import DesiredState, LagSample, Member, ProcessState, StageControl
+from consumers.runtime.stage_spec import StageSpec
+from consumers.supervision import lag_rules
+from consumers.supervision.group_status import GroupStatus, group_statuses
 
-SILENT_SECONDS = 5.0
+UNRESPONSIVE_SECONDS = 5.0
 """A process that has not reported for so long counts as not running."""
-STATES = ("halted", "waiting", "starting", "paused", "running")
-"""Worst first: a stage is in the worst state of its processes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ProcessStatus:
     """A process as it reports itself; `silent_seconds` since its last report."""
 
     slot: int
     host: str
     pid: int
-    state: str
+    state: ProcessState
     reason: str
     partitions: int
     processed: int
@@ -36,19 +32,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        return self.state != "stopped" and self.silent_seconds < SILENT_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class GroupView:
-    """A stage as Kafka sees it: lag (None: cannot be told), partitions whose lag cannot be told, the group's state and
-    members.
-    """
-
-    lag: int | None = None
-    unknown_partitions: int = 0
-    state: str | None = None
-    members: list[GroupMember] = field(default_factory=list)
+        return self.state != ProcessState.STOPPED and self.silent_seconds < UNRESPONSIVE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +40,15 @@ class StageStatus:
     """A stage: desired and observed state, why it is not running, processes, lag, verdict on its recent lag."""
 
     stage: str
-    desired_state: str
+    desired_state: DesiredState
     desired_processes: int
-    observed_state: str
+    observed_state: ProcessState
     reason: str
     lag: int | None
-    verdict: str
+    verdict: lag_rules.Verdict
     group: str | None
-    view: GroupView
-    processes: list[Process]
+    view: GroupStatus
+    processes: list[ProcessStatus]
 
     @property
     def alive(self) -> int:
@@ -74,9 +58,9 @@ class StageStatus:
     def as_desired(self) -> bool:
         """Whether what is observed is what is desired."""
         expected = 0 if self.desired_state == DesiredState.STOPPED else self.desired_processes
-        return self.observed_state == self.desired_state and self.alive == expected
+        return self.observed_state.value == self.desired_state.value and self.alive == expected
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         return asdict(self) | {"alive": self.alive, "as_desired": self.as_desired}
 
@@ -89,7 +73,7 @@ class Status:
     kafka_problem: str
     stages: list[StageStatus]
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         return {
             "at": self.at,
@@ -100,51 +84,21 @@ class Status:
 
 def collect(using: str = "default") -> Status:
     """The status of every stage. Kafka being away is told, not raised."""
-    views, problem = kafka_views(using)
+    groups, problem = group_statuses(using)
     controls = {row.stage: row for row in StageControl.objects.using(using).all()}
     processes = _processes(using)
     samples = recent_samples(using)
     found = [
         _stage_status(
-            name,
-            controls.get(name) or StageControl(stage=name),
-            processes.get(name, []),
-            views[name],
-            samples.get(name, []),
+            spec,
+            controls.get(spec.name) or StageControl(stage=spec.name),
+            processes.get(spec.name, []),
+            groups[spec.name],
+            samples.get(spec.name, []),
         )
-        for name in control.stages()
+        for spec in stages.table().values()
     ]
     return Status(timezone.now(), problem, found)
-
-
-def kafka_views(using: str = "default") -> tuple[dict[str, GroupView], str]:
-    """Each stage as Kafka sees it, and why it could not be asked, if so. The relay's lag is what waits in the
-    outbox.
-    """
-    views = {name: GroupView() for name in control.stages()}
-    views[control.RELAY] = GroupView(lag=OutboxEvent.objects.using(using).pending().count())
-    try:
-        return views | _group_views(), ""
-    except KafkaException as error:
-        return views, f"Kafka cannot be asked: {error.args[0].str()}"
-
-
-def _group_views() -> dict[str, GroupView]:
-    admin = clients.admin()
-    consumed = {name: stages.make(name) for name in stages.STAGES}
-    topics = {name: stage.topics() for name, stage in consumed.items()}
-    within = consumer_lag.bounds(admin, sorted(set().union(*topics.values())))
-    positions = {
-        name: consumer_lag.committed(stage.group, (each for each in within.first if each.topic in topics[name]))
-        for name, stage in consumed.items()
-    }
-    groups = consumer_lag.members(admin, [stage.group for stage in consumed.values()])
-    views = {}
-    for name, stage in consumed.items():
-        lags = consumer_lag.by_partition(topics[name], within, positions[name])
-        state, members = groups[stage.group]
-        views[name] = GroupView(consumer_lag.total(lags), list(lags.values()).count(None), state, members)
-    return views
 
 
 def recent_samples(using: str = "default") -> dict[str, list[lag_rules.Sample]]:
@@ -161,43 +115,50 @@ def limits() -> lag_rules.Limits:
     return lag_rules.Limits(conf.lag_threshold(), timedelta(seconds=conf.lag_seconds()))
 
 
-def _processes(using: str) -> dict[str, list[Process]]:
+def _processes(using: str) -> dict[str, list[ProcessStatus]]:
     now = timezone.now()
-    found: dict[str, list[Process]] = {}
+    found: dict[str, list[ProcessStatus]] = {}
     for row in Member.objects.using(using).order_by("stage", "slot"):
-        silent = max(0.0, (now - row.beat_at).total_seconds())
-        process = Process(
-            row.slot,
-            row.host,
-            row.pid,
-            row.state,
-            row.reason,
-            len(row.partitions),
-            row.processed,
-            row.dead_letters,
-            round(silent, 1),
+        process = ProcessStatus(
+            slot=row.slot,
+            host=row.host,
+            pid=row.pid,
+            state=ProcessState(row.state),
+            reason=row.reason,
+            partitions=len(row.partitions),
+            processed=row.processed,
+            dead_letters=row.dead_letters,
+            silent_seconds=round(max(0.0, (now - row.beat_at).total_seconds()), 1),
         )
         found.setdefault(row.stage, []).append(process)
     return found
 
 
 def _stage_status(
-    name: str, wanted: StageControl, processes: list[Process], view: GroupView, samples: list[lag_rules.Sample]
+    spec: StageSpec,
+    wanted: StageControl,
+    processes: list[ProcessStatus],
+    group: GroupStatus,
+    samples: list[lag_rules.Sample],
 ) -> StageStatus:
     observed, reason = observe(processes)
-    shown = [process for process in processes if process.alive or process.slot <= wanted.processes]
-    verdict = lag_rules.judge(samples, limits(), timezone.now())
-    group = None if name == control.RELAY else stages.make(name).group
     return StageStatus(
-        name, wanted.desired_state, wanted.processes, observed, reason, view.lag, verdict.value, group, view, shown
+        stage=spec.name,
+        desired_state=DesiredState(wanted.desired_state),
+        desired_processes=wanted.processes,
+        observed_state=observed,
+        reason=reason,
+        lag=group.lag,
+        verdict=lag_rules.judge(samples, limits(), timezone.now()),
+        group=spec.group or None,
+        view=group,
+        processes=[process for process in processes if process.alive or process.slot <= wanted.processes],
     )
 
 
-def observe(processes: Iterable[Process]) -> tuple[str, str]:
+def observe(processes: Iterable[ProcessStatus]) -> tuple[ProcessState, str]:
     """State of a stage and why it is in it, from its processes: the worst of those alive; stopped when none is."""
     alive = [process for process in processes if process.alive]
-    if not alive:
-        return "stopped", ""
-    state = min((process.state for process in alive), key=STATES.index)
+    state = ProcessState.worst(process.state for process in alive)
     reasons = dict.fromkeys(process.reason for process in alive if process.state == state and process.reason)
     return state, "; ".join(reasons)

@@ -2,23 +2,19 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from consumers import stages
 from consumers.errors import Fenced
 from consumers.messages import tracing
-
-RELAY = {"relay", "relay_outbox"}
+from consumers.runtime.stage_spec import StageSpec
 
 DESCRIPTION = """\
 Runs one process of a stage until SIGTERM or Ctrl-C.
 
-  relay      (or relay_outbox)  outbox in PostgreSQL     → content-audit-trail, exactly once
-  enricher   content-audit-trail                         → content-audit-trail.enriched
-  database   content-audit-trail.enriched, .dead-letters → PostgreSQL
-  search     content-audit-trail.enriched                → Elasticsearch
-  archive    content-audit-trail.enriched                → S3
+{stages}
 
 Each process of a stage has a slot of its own, counted from 1: it is its identity in the consumer group (enricher in slot 1 is
 processor-node-01), so a process restarted in time takes over its partitions without a rebalance. Two processes in one slot fence
@@ -45,38 +41,38 @@ class Command(BaseCommand):
     # They load every page: too long for a process that has died and must be back. The supervisor has run them.
     requires_system_checks = []
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
+        specs = stages.table().values()
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.description, parser.epilog = DESCRIPTION, EPILOG
+        parser.description, parser.epilog = DESCRIPTION.format(stages="\n".join(map(_help_line, specs))), EPILOG
         parser.add_argument(
             "name",
-            choices=sorted({*stages.STAGES, *RELAY}),
+            choices=sorted(name for spec in specs for name in (spec.name, *spec.aliases)),
             metavar="NAME",
-            help="relay, enricher, database, search or archive",
+            help=_listed([spec.name for spec in specs]),
         )
         parser.add_argument(
             "--slot", type=int, default=1, metavar="N", help="which process of the stage this is, from 1 (default: 1)"
         )
 
-    def handle(self, *, name: str, slot: int, **options):
+    def handle(self, *, name: str, slot: int, **options: object) -> None:
         if slot < 1:
             raise CommandError(f"--slot {slot}: slots count from 1.")
-        with tracing.exported("relay" if name in RELAY else name):
-            if name in RELAY:
-                self._relay(slot)
-            else:
-                self._run(name, slot)
+        spec = stages.find(name)
+        with tracing.exported(spec.name):
+            try:
+                spec.run(slot)
+            except Fenced as error:
+                self.stderr.write(self.style.ERROR(f"{spec.name} in slot {slot} ends: {error}"))
+                sys.exit(FENCED)
 
-    def _relay(self, slot: int) -> None:
-        from consumers.relay.runner import run
 
-        run(slot)
+def _help_line(spec: StageSpec) -> str:
+    source, _, target = (spec.help or spec.route).partition(" → ")
+    aliases = "".join(f"(or {alias})  " for alias in spec.aliases)
+    return f"  {spec.name:10} {aliases + source:43} → {target}"
 
-    def _run(self, name: str, slot: int) -> None:
-        from consumers.runtime.process import run_stage
 
-        try:
-            run_stage(stages.make(name), slot)
-        except Fenced as error:
-            self.stderr.write(self.style.ERROR(f"{name} in slot {slot} ends: {error}"))
-            sys.exit(FENCED)
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}"

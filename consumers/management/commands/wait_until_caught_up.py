@@ -4,17 +4,18 @@ import argparse
 import time
 
 from confluent_kafka import KafkaException
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from audittrail.search.index import SearchUnavailable
+from consumers.errors import NotReady
 from consumers.models import DeadLetter
-from consumers.operations.caught_up import Missing, Watch, goal
+from consumers.operations.caught_up import Watch, goal
 
 LOOK_SECONDS = 0.5
-PLACES = ("relay", "database", "search", "archive")
+SHOWN = 5
+"""Articles of each store that a report names."""
 
 DESCRIPTION = """\
 Waits until every event saved before this call is published and in database, search index and archive. Events saved later are not
@@ -34,14 +35,14 @@ examples:
 class Command(BaseCommand):
     help = "Waits until everything saved so far is in database, index and archive."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.description, parser.epilog = DESCRIPTION, EPILOG
         parser.add_argument(
             "--timeout", type=float, default=600, metavar="SECONDS", help="how long to wait (default: 600)"
         )
 
-    def handle(self, *, timeout: float, **options):
+    def handle(self, *, timeout: float, **options: object) -> None:
         try:
             watch = Watch(goal())
         except OperationalError as error:
@@ -51,7 +52,7 @@ class Command(BaseCommand):
         console = Console(file=self.stdout)
         console.print(f"{watch.goal.events:,} events of {len(watch.goal.heads):,} articles")
         problem = self._wait(watch, console, time.monotonic() + timeout)
-        if not watch.missing.nothing:
+        if not watch.is_reached:
             raise CommandError(f"Not all has arrived within {timeout:.0f} s.\n{_report(watch, problem)}")
         console.print("All of it has arrived.")
 
@@ -64,11 +65,13 @@ class Command(BaseCommand):
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=console) as progress:
-            bars = {place: progress.add_task(place, total=max(1, watch.goal.events), left="") for place in PLACES}
+            bars = {
+                stage: progress.add_task(stage, total=max(1, watch.goal.events), left="") for stage in watch.missing
+            }
             while True:
                 problem = _look(watch)
-                _draw(progress, bars, watch.missing, watch.goal.events)
-                if watch.missing.nothing or time.monotonic() > deadline:
+                _draw(progress, bars, watch)
+                if watch.is_reached or time.monotonic() > deadline:
                     return problem
                 time.sleep(LOOK_SECONDS)
 
@@ -79,28 +82,23 @@ def _look(watch: Watch) -> str:
         return ""
     except KafkaException as error:
         return f"Kafka: {error.args[0].str()}"
-    except (OperationalError, SearchUnavailable) as error:
+    except (OperationalError, NotReady) as error:
         return str(error).strip()
 
 
-def _draw(progress: Progress, bars: dict, missing: Missing, events: int) -> None:
-    for place, bar in bars.items():
-        left = getattr(missing, place)
-        done = 0 if left is None else max(0, events - left)
+def _draw(progress: Progress, bars: dict[str, TaskID], watch: Watch) -> None:
+    for stage, bar in bars.items():
+        left = watch.missing[stage]
+        done = 0 if left is None else max(0, watch.goal.events - left)
         progress.update(
             bar, completed=max(1, done) if left == 0 else done, left="" if left is None else f"{left:,} left"
         )
 
 
 def _report(watch: Watch, problem: str) -> str:
-    lines = [
-        f"{place}: {_amount(getattr(watch.missing, place))}" for place in PLACES if getattr(watch.missing, place) != 0
-    ]
-    for store in (watch.database, watch.search):
-        lines += [
-            f"  {type(store).__name__}: {article} lacks {count} events"
-            for article, count in list(store.lacking.items())[:5]
-        ]
+    lines = [f"{stage}: {_amount(left)}" for stage, left in watch.missing.items() if left != 0]
+    for stage, lacking in watch.lacking.items():
+        lines += [f"  {stage}: {article} lacks {count} events" for article, count in list(lacking.items())[:SHOWN]]
     if aside := watch.set_aside():
         lines.append(f"{aside} events are set aside because they violate the contract: see the outbox in the admin")
     if letters := DeadLetter.objects.using("pipeline").filter(replayed_at=None).count():

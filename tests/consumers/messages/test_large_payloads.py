@@ -11,12 +11,11 @@ from audittrail import contracts
 from audittrail.archive import large_payloads, objects, reader, seal
 from audittrail.models import AuditEvent
 from audittrail.search import index
-from consumers import conf
+from consumers import conf, stages
 from consumers.kafka import schema_registry
 from consumers.management.commands import seal_archive
 from consumers.messages import large_payloads as stage_payloads
 from consumers.records import Partition, Record
-from consumers.stages import make
 from testkit.audittrail.events import enriched_event, text_change
 
 STAGES = ("database", "search", "archive")
@@ -26,7 +25,7 @@ TEXT = "word " * 20_000
 @pytest.fixture(params=STAGES)
 def sink(request, own_trail, own_bucket):
     stage_payloads._raw.cache_clear()
-    stage = make(request.param)
+    stage = stages.find(request.param).make_stage()
     stage.open()
     if request.param == "database":
         stage.positions([Partition(conf.enriched_topic(), 0)])
@@ -92,7 +91,7 @@ def test_a_payload_that_was_altered_is_a_named_dead_letter(sink):
 
 
 def test_the_enricher_names_them_too(own_trail, own_bucket):
-    enricher = make("enricher")
+    enricher = stages.ENRICHER.make_stage()
     enricher.open()
     raw, event = large()
     broken = (
@@ -108,7 +107,7 @@ def test_the_enricher_names_them_too(own_trail, own_bucket):
 
 
 def test_sealing_and_pruning_leave_every_payload_where_it_is(own_trail, own_bucket, monkeypatch):
-    sink = make("archive")
+    sink = stages.ARCHIVE.make_stage()
     sink.open()
     _, event = large()
     sink.process([record(event)])

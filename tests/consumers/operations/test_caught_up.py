@@ -14,7 +14,8 @@ from audittrail.archive.object_storage import archive_storage
 from audittrail.models import AuditEvent, OutboxEvent
 from consumers.models import DeadLetter
 from consumers.operations import outbox_retention
-from consumers.operations.caught_up import InDatabase, goal
+from consumers.operations.caught_up import goal
+from consumers.stages.completeness import missing_in_database
 from consumers.supervision import control
 from newsroom.models import Article
 from testkit.consumers.witness import some_articles, until
@@ -77,14 +78,13 @@ def test_a_store_lacks_what_was_saved_and_is_not_there(fresh_database):
     some_articles(2)
     Article.objects.update(headline="Changed")
 
-    store = InDatabase(goal().heads)
+    lacking = missing_in_database(goal().heads)
 
-    assert store.look() == 4
-    assert sorted(store.lacking.values()) == [2, 2]
+    assert sorted(lacking.values()) == [2, 2]
 
 
 def test_without_any_event_there_is_nothing_to_wait_for_in_the_stores(fresh_database):
-    assert InDatabase(goal().heads).look() == 0
+    assert missing_in_database(goal().heads) == {}
 
 
 def test_a_timeout_ends_the_wait_and_names_the_places(own_trail):

@@ -9,15 +9,16 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from consumers import stages
 from consumers.admin import stage_cards
-from consumers.models import LagSample, Member, StageControl
-from consumers.supervision import control, status
-from consumers.supervision.status import Process, observe
+from consumers.models import LagSample, Member, ProcessState, StageControl
+from consumers.supervision import status
+from consumers.supervision.status import ProcessStatus, observe
 from consumers.tasks import sample_lag
 
 
-def process(state: str, reason: str = "", silent: float = 0.5) -> Process:
-    return Process(1, "host", 1, state, reason, 0, 0, 0, silent)
+def process(state: str, reason: str = "", silent: float = 0.5) -> ProcessStatus:
+    return ProcessStatus(1, "host", 1, ProcessState(state), reason, 0, 0, 0, silent)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_the_command_prints_json_and_its_exit_status_tells(own_trail):
     with pytest.raises(SystemExit) as ended:
         call_command("consumer_status", "--json", stdout=out)
 
-    assert [stage["stage"] for stage in json.loads(out.getvalue())["stages"]] == list(control.stages())
+    assert [stage["stage"] for stage in json.loads(out.getvalue())["stages"]] == list(stages.table())
     assert ended.value.code == 1
 
 
@@ -88,7 +89,7 @@ def test_the_command_prints_a_table(own_trail):
 def test_a_sample_is_taken_of_every_stage(own_trail):
     sample_lag()
 
-    assert set(LagSample.objects.values_list("stage", flat=True)) == set(control.stages())
+    assert set(LagSample.objects.values_list("stage", flat=True)) == set(stages.table())
 
 
 def test_old_samples_are_forgotten(own_trail, monkeypatch):
