@@ -59,7 +59,7 @@ class StageSpec:
     """What the page of consumers shows in place of a group."""
 
     backlog: Callable[[str, int | None], int] | None = None
-    """For a stage that reads the outbox: (database alias, last row or None for all) → rows still to be published."""
+    """For a stage that reads the outbox: (database alias, last row or None for all) → pending rows."""
 
     missing: Callable[[Mapping[str, int]], Mapping[str, int]] | None = None
     """What wait_until_caught_up asks of a store: (article → last sequence) → (article → events up to it that the store

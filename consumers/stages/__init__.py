@@ -12,7 +12,7 @@ from consumers.runtime.stage_spec import StageSpec
 from consumers.stages import completeness, site_stages
 
 
-def unpublished(using: str, last_row: int | None = None) -> int:
+def pending(using: str, last_row: int | None = None) -> int:
     """Rows of the outbox, up to one, that wait for the relay."""
     rows = OutboxEvent.objects.using(using).pending()
     return (rows if last_row is None else rows.filter(id__lte=last_row)).count()
@@ -25,7 +25,7 @@ RELAY = StageSpec(
     route="outbox → content-audit-trail",
     help="outbox in PostgreSQL → content-audit-trail, exactly once",
     without_group="lanes, without a group",
-    backlog=unpublished,
+    backlog=pending,
 )
 ENRICHER = StageSpec(
     name="enricher",
