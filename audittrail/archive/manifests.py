@@ -55,11 +55,11 @@ class DamagedManifest(Exception):
 
 def days() -> list[date]:
     """Sealed days, oldest first. Raises ObjectStoreUnavailable."""
-    return list(object_names.known(object_names.manifest_day, objects.listed(object_names.MANIFESTS)))
+    return list(object_names.parsed(object_names.parse_manifest, objects.listed(object_names.MANIFESTS)))
 
 
 def load(day: date) -> Manifest:
-    """Raises FileNotFoundError for a day that is not sealed, DamagedManifest, ObjectStoreUnavailable."""
+    """The manifest of a day. Raises FileNotFoundError for a day that is not sealed, DamagedManifest, ObjectStoreUnavailable."""
     try:
         raw = orjson.loads(objects.read(object_names.manifest(day)).content)
         sealed = tuple(

@@ -36,26 +36,26 @@ class Tail:
 
     @property
     def name(self) -> str:
-        return f"{tails_before(tails_of(self.topic_id, self.day), self.partition, self.first)}.parquet"
+        return f"{offset_prefix(topic_day_prefix(self.topic_id, self.day), self.partition, self.first)}.parquet"
 
 
-def tails_of(topic_id: str, day: date) -> str:
+def topic_day_prefix(topic_id: str, day: date) -> str:
     """Prefix of a topic's tail objects of a day."""
     return f"{TAIL}topic={topic_id}/date={day}/"
 
 
-def tails_in(folder: str, partition: int) -> str:
+def partition_prefix(folder: str, partition: int) -> str:
     """Prefix of a partition's tail objects in a folder; as names they sort by offset."""
     return f"{folder}p{partition:02d}-"
 
 
-def tails_before(folder: str, partition: int, first: int) -> str:
+def offset_prefix(folder: str, partition: int, first: int) -> str:
     """Sorts before the tail objects from an offset on, and after all others of the partition."""
-    return f"{tails_in(folder, partition)}{first:020d}"
+    return f"{partition_prefix(folder, partition)}{first:020d}"
 
 
-def tail(name: str) -> Tail:
-    """Raises UnknownName."""
+def parse_tail(name: str) -> Tail:
+    """The tail object of a name. Raises UnknownName."""
     match = _matched(_TAIL, name)
     return Tail(match["topic_id"], int(match["partition"]), int(match["first"]), date.fromisoformat(match["day"]))
 
@@ -65,8 +65,8 @@ def sealed(day: date, partition: int) -> str:
     return f"{EVENTS}date={day}/p{partition:02d}.parquet"
 
 
-def sealed_day(name: str) -> date:
-    """Raises UnknownName."""
+def parse_sealed(name: str) -> date:
+    """The day of a sealed object's name. Raises UnknownName."""
     return date.fromisoformat(_matched(_SEALED, name)["day"])
 
 
@@ -75,23 +75,23 @@ def manifest(day: date) -> str:
     return f"{MANIFESTS}{day}.json"
 
 
-def manifest_day(name: str) -> date:
-    """Raises UnknownName."""
+def parse_manifest(name: str) -> date:
+    """The day of a manifest's name. Raises UnknownName."""
     return date.fromisoformat(_matched(_MANIFEST, name)["day"])
 
 
-def known(parse: Callable[[str], T], listed: Iterable[str]) -> Iterator[T]:
-    """What `parse` reads out of names, foreign ones left out: an object put there by others must not stop the
+def parsed(parse: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
+    """What `parse` reads out of names; foreign ones are left out: an object put there by others must not stop the
     archive.
     """
-    for name in listed:
+    for name in names:
         try:
             yield parse(name)
         except UnknownName:
             continue
 
 
-def _matched(pattern: re.Pattern, name: str) -> re.Match:
+def _matched(pattern: re.Pattern[str], name: str) -> re.Match[str]:
     if match := pattern.fullmatch(name):
         return match
     raise UnknownName(f"{name} is not named like an object of the archive.")

@@ -1,9 +1,9 @@
-"""Mending the archive: lost events in objects of their own, changed objects rebuilt, gaps closed.  Evidence is never
+"""Repair of the archive: lost events in objects of their own, changed objects rebuilt, gaps closed. Evidence is never
 overwritten.
 
 An object of restored events is a topic of its own, `restored-<digest of its events>`, with offsets from 0: readers and
-sealing treat it like any other, and the same events restored twice, by whoever, have the same name.  What is to be
-replaced is copied to `evidence/` first.
+sealing treat it like any other, and the same events restored twice have the same name. What is to be replaced is copied
+to `evidence/` first.
 """
 
 import hashlib
@@ -16,19 +16,21 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from audittrail.archive import format, manifests, object_names, objects, seal, writer
-from audittrail.archive.format import ORIGIN_COLUMNS
+from audittrail.archive.format import ArchivedEvent
+from audittrail.events.event import EnrichedEvent
 
 EVIDENCE = "evidence/"
 EVENTS_AN_OBJECT = 10_000
 
-_ORIGIN = [name for name, _ in ORIGIN_COLUMNS]
+Correction = Callable[[ArchivedEvent], ArchivedEvent | None]
+"""A row as stored → as it was captured, its origin the same; None for one that was never captured, which is left out."""
 
 
-class CannotMend(Exception):
+class CannotRepair(Exception):
     """An object that cannot be rebuilt from what is there; the text says why, and what is left to do."""
 
 
-class Gap(NamedTuple):
+class OffsetGap(NamedTuple):
     """Offsets of a topic's partition that no object covers; `day`: of the object after them."""
 
     topic_id: str
@@ -38,7 +40,7 @@ class Gap(NamedTuple):
     day: date
 
 
-def write(events: Sequence[dict]) -> None:
+def write_restored(events: Sequence[EnrichedEvent]) -> None:
     """Store events that the archive lacks; best in an order that a repetition would have too. Raises
     ObjectStoreUnavailable.
     """
@@ -46,14 +48,14 @@ def write(events: Sequence[dict]) -> None:
         some = events[start : start + EVENTS_AN_OBJECT]
         digest = hashlib.sha256(b"".join(event["hash"] for event in some)).hexdigest()
         topic_id, now = object_names.RESTORED + digest[:32], datetime.now(UTC)
-        rows = [
-            event | {"topic_id": topic_id, "partition": 0, "offset": offset, "appended_at": now}
+        rows: list[ArchivedEvent] = [
+            {**event, "topic_id": topic_id, "partition": 0, "offset": offset, "appended_at": now}
             for offset, event in enumerate(some)
         ]
         writer.append(topic_id, 0, rows, None)
 
 
-def rows(name: str) -> list[dict]:
+def rows(name: str) -> list[ArchivedEvent]:
     """The events of an object with their origins; none if it cannot be read. Raises ObjectStoreUnavailable."""
     try:
         return format.events(format.from_parquet(objects.read(name).content))
@@ -61,59 +63,54 @@ def rows(name: str) -> list[dict]:
         return []
 
 
-def rebuild(name: str, right: Callable[[dict], dict | None]) -> bool:
-    """Put an object right; whether it is now byte for byte what was written.
+def rebuild(name: str, correct: Correction) -> bool:
+    """Rebuild an object from its rows, each corrected; whether it is now byte for byte what was written.
 
-    `right`: the captured event for a row, None where there is none: then the row is left out.  Raises CannotMend,
-    ObjectStoreUnavailable.
+    Raises CannotRepair, ObjectStoreUnavailable.
     """
     if name.startswith(object_names.EVENTS):
-        _rebuild_sealed(name, right)
+        _rebuild_sealed(name, correct)
         return True
-    return _rebuild_tail(name, right)
+    return _rebuild_tail(name, correct)
 
 
-def _mended(name: str, right: Callable[[dict], dict | None]) -> list[dict]:
-    return [
-        event | {column: row[column] for column in _ORIGIN} for row in rows(name) if (event := right(row)) is not None
-    ]
+def _corrected_rows(name: str, correct: Correction) -> list[ArchivedEvent]:
+    return [corrected for row in rows(name) if (corrected := correct(row)) is not None]
 
 
-def _rebuild_tail(name: str, right: Callable[[dict], dict | None]) -> bool:
+def _rebuild_tail(name: str, correct: Correction) -> bool:
     """What cannot be rebuilt exactly keeps its place and its offsets, with the events that are proven."""
     stored = objects.read(name)
     try:
         writer.segment(name, stored.metadata)
     except writer.DamagedArchive as error:
-        raise CannotMend(f"{error} Put the object back from a backup of the bucket.") from error
-    events = _mended(name, right)
+        raise CannotRepair(f"{error} Put the object back from a backup of the bucket.") from error
+    events = _corrected_rows(name, correct)
     content = format.to_parquet(format.table(events))
     digest = hashlib.sha256(content).hexdigest()
     exact = digest == stored.metadata.get("sha256")
-    said = stored.metadata | {"sha256": digest, "events": str(len(events))}
-    _replace(
-        name, stored, content, said if exact else said | {"mended": datetime.now(UTC).isoformat(timespec="seconds")}
-    )
+    metadata = stored.metadata | {"sha256": digest, "events": str(len(events))}
+    _replace(name, stored, content, metadata if exact else metadata | _repaired_now())
     return exact
 
 
-def _rebuild_sealed(name: str, right: Callable[[dict], dict | None]) -> None:
-    day = object_names.sealed_day(name)
+def _rebuild_sealed(name: str, correct: Correction) -> None:
+    day = object_names.parse_sealed(name)
     wanted = next(item.sha256 for item in manifests.load(day).objects if item.name == name)
     # A sealed object is made of tables that were read: their schema says more than that of a new one.
-    read_again = format.from_parquet(format.to_parquet(format.table(_mended(name, right))))
+    read_again = format.from_parquet(format.to_parquet(format.table(_corrected_rows(name, correct))))
     for content in (_from_tails(name, day), format.to_parquet(read_again)):
         if content is not None and hashlib.sha256(content).hexdigest() == wanted:
             return _put_back(name, content, {"sha256": wanted})
-    raise CannotMend(
+    raise CannotRepair(
         f"{name} cannot be rebuilt as the manifest of {day} lists it. Put it back from a backup of the bucket."
     )
 
 
 def _from_tails(name: str, day: date) -> bytes | None:
-    kept = [found for found in seal.tails(day) if object_names.sealed(day, found.partition) == name]
+    tails = [tail for tail in seal.tails(day) if object_names.sealed(day, tail.partition) == name]
     try:
-        return format.to_parquet(seal.together(kept)[0]) if kept else None
+        return format.to_parquet(seal.combined(tails)[0]) if tails else None
     except (writer.DamagedArchive, FileNotFoundError):
         return None
 
@@ -133,15 +130,15 @@ def _replace(name: str, stored: objects.StoredObject, content: bytes, metadata: 
     objects.replace(name, content, metadata)
 
 
-def gaps() -> list[Gap]:
+def gaps() -> list[OffsetGap]:
     """Offsets between objects that no object covers, in every topic. Raises ObjectStoreUnavailable, DamagedManifest."""
-    by_partition = defaultdict(list)
+    by_partition: defaultdict[tuple[str, int], list[tuple[int, int, date]]] = defaultdict(list)
     for part, day in _ranges():
         by_partition[part.topic_id, part.partition].append((part.start, part.end, day))
-    found = []
+    found: list[OffsetGap] = []
     for (topic_id, partition), parts in sorted(by_partition.items()):
         found += [
-            Gap(topic_id, partition, before[1], after[0], after[2])
+            OffsetGap(topic_id, partition, before[1], after[0], after[2])
             for before, after in pairwise(sorted(parts))
             if before[1] < after[0]
         ]
@@ -152,24 +149,30 @@ def _ranges() -> Iterator[tuple[manifests.Range, date]]:
     sealed = manifests.days()
     for day in sealed:
         yield from ((part, day) for item in manifests.load(day).objects for part in item.ranges)
-    for found in object_names.known(object_names.tail, objects.listed(object_names.TAIL)):
+    for found in object_names.parsed(object_names.parse_tail, objects.listed(object_names.TAIL)):
         if found.day not in sealed:
             covered = writer.segment(found.name, objects.metadata(found.name))
             yield manifests.Range(found.topic_id, found.partition, covered.start, covered.end, 1), found.day
 
 
-def close(gap: Gap) -> None:
-    """Say of the offsets of a lost object that nothing is there any more: its events are restored elsewhere.
+def close_gap(gap: OffsetGap) -> None:
+    """Write an object without events that covers the offsets of a lost one: its events are restored elsewhere.
 
-    The sequences of the articles prove that none is lacking, not the offsets.  Raises CannotMend,
+    The sequences of the articles prove that none is lacking, not the offsets. Raises CannotRepair,
     ObjectStoreUnavailable.
     """
     # In the day of what follows: a writer looks for the end of a partition in its newest day.
     name = object_names.Tail(gap.topic_id, gap.partition, gap.start, gap.day).name
     if gap.day in manifests.days():
-        raise CannotMend(
-            f"{gap.day} is sealed: the gap of offsets {gap.start} to {gap.end - 1} stays in its manifest. Its events are restored elsewhere."
+        raise CannotRepair(
+            f"{gap.day} is sealed: the gap of offsets {gap.start} to {gap.end - 1} stays in its manifest. "
+            "Its events are restored elsewhere."
         )
     content = format.to_parquet(format.table([]))
-    said = {"start": str(gap.start), "end": str(gap.end), "events": "0", "sha256": hashlib.sha256(content).hexdigest()}
-    objects.create_once(name, content, said | {"mended": datetime.now(UTC).isoformat(timespec="seconds")})
+    digest = hashlib.sha256(content).hexdigest()
+    metadata = {"start": str(gap.start), "end": str(gap.end), "events": "0", "sha256": digest}
+    objects.create_once(name, content, metadata | _repaired_now())
+
+
+def _repaired_now() -> dict[str, str]:
+    return {"mended": datetime.now(UTC).isoformat(timespec="seconds")}

@@ -19,14 +19,16 @@ from audittrail.archive.writer import DamagedArchive, segment
 
 def open_days() -> list[date]:
     """Days that have a tail and no manifest, oldest first. Raises ObjectStoreUnavailable."""
-    days = {tail.day for tail in object_names.known(object_names.tail, objects.listed(object_names.TAIL))}
+    days = {tail.day for tail in object_names.parsed(object_names.parse_tail, objects.listed(object_names.TAIL))}
     return sorted(days - set(manifests.days()))
 
 
 def tails(day: date) -> list[object_names.Tail]:
     """The tail objects of a day, by topic, partition and offset. Raises ObjectStoreUnavailable."""
     prefixes = (f"{topic}date={day}/" for topic in objects.folders(object_names.TAIL))
-    return sorted(tail for prefix in prefixes for tail in object_names.known(object_names.tail, objects.listed(prefix)))
+    return sorted(
+        tail for prefix in prefixes for tail in object_names.parsed(object_names.parse_tail, objects.listed(prefix))
+    )
 
 
 def seal(day: date) -> Manifest:
@@ -49,13 +51,13 @@ def seal(day: date) -> Manifest:
 
 
 def _seal_partition(day: date, partition: int, tails: list[object_names.Tail]) -> Sealed:
-    events, ranges = together(tails)
+    events, ranges = combined(tails)
     name = object_names.sealed(day, partition)
-    content = _created(name, events)
+    content = _created_or_found(name, events)
     return Sealed(name, hashlib.sha256(content).hexdigest(), len(content), len(events), tuple(ranges))
 
 
-def together(tails: list[object_names.Tail]) -> tuple[pa.Table, list[Range]]:
+def combined(tails: list[object_names.Tail]) -> tuple[pa.Table, list[Range]]:
     """A partition's events of a day, in order of article and sequence, and the offsets they cover.
 
     Raises DamagedArchive, FileNotFoundError, ObjectStoreUnavailable.
@@ -80,21 +82,22 @@ def _load(tail: object_names.Tail) -> tuple[pa.Table, Range]:
 
 def merged(covered: list[Range]) -> list[Range]:
     """Adjoining ranges of one topic's partition as one. Raises DamagedArchive where they overlap."""
-    whole: list[Range] = []
+    joined: list[Range] = []
     for part in sorted(covered, key=lambda part: part.start):
-        if not whole or part.start > whole[-1].end:
-            whole.append(part)
-        elif part.start < whole[-1].end:
+        if not joined or part.start > joined[-1].end:
+            joined.append(part)
+        elif part.start < joined[-1].end:
             raise DamagedArchive(
-                f"topic {part.topic_id}, partition {part.partition}: one object ends at offset {whole[-1].end}, another goes on from {part.start}."
+                f"topic {part.topic_id}, partition {part.partition}: one object ends at offset {joined[-1].end}, "
+                f"another goes on from {part.start}."
             )
         else:
-            whole[-1] = replace(whole[-1], end=part.end, tails=whole[-1].tails + part.tails)
-    return whole
+            joined[-1] = replace(joined[-1], end=part.end, tails=joined[-1].tails + part.tails)
+    return joined
 
 
-def _created(name: str, events: pa.Table) -> bytes:
-    """What lies under a name: these events, written now or by an earlier sealer."""
+def _created_or_found(name: str, events: pa.Table) -> bytes:
+    """The content of the object of that name: these events, written now or by an earlier sealer."""
     content = format.to_parquet(events)
     if objects.create_once(name, content, {"sha256": hashlib.sha256(content).hexdigest()}):
         return content
@@ -111,15 +114,15 @@ def superfluous_tails(before: date) -> list[str]:
     """
     sealed = {day for day in manifests.days() if day < before}
     for day in sorted(sealed):
-        _check(manifests.load(day))
+        _check_objects(manifests.load(day))
     return [
         tail.name
-        for tail in object_names.known(object_names.tail, objects.listed(object_names.TAIL))
+        for tail in object_names.parsed(object_names.parse_tail, objects.listed(object_names.TAIL))
         if tail.day in sealed
     ]
 
 
-def _check(manifest: Manifest) -> None:
+def _check_objects(manifest: Manifest) -> None:
     for sealed in manifest.objects:
         try:
             content = objects.read(sealed.name).content

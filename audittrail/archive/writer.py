@@ -1,4 +1,4 @@
-"""Writing the tail: what arrives, in objects of one partition and one day, every event once whoever else writes.
+"""Writing the tail: what arrives, in objects of one partition and one day, every event once however many write.
 
 An object is named by its first offset and created only if there is none of that name. A writer that finds one (its own
 from before a crash, or another's) drops what that object holds and goes on after it. So all writers cut a partition
@@ -9,17 +9,20 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import takewhile
 from types import MappingProxyType
 from typing import NamedTuple
 
 from audittrail.archive import format, manifests, object_names, objects
+from audittrail.archive.format import ArchivedEvent
 
-AT_ONCE = 8
-"""Questions to the object store at the same time."""
-BESIDE = 10_000
-"""Offsets before the place where an end is thought to be: more than a batch holds."""
+PARALLEL_REQUESTS = 8
+"""Requests to the object store at the same time."""
+LOOK_BACK = 10_000
+"""Offsets before the one where an end is expected: more than a batch holds."""
+RECENT = timedelta(days=9)
+"""How far back a re-created topic can repeat: the outbox keeps a week at least, and what the sinks have not passed."""
 
 
 class DamagedArchive(Exception):
@@ -36,7 +39,7 @@ class Segment(NamedTuple):
 
 
 def segment(name: str, metadata: dict[str, str]) -> Segment:
-    """Raises DamagedArchive."""
+    """The offsets that an object covers, by its metadata. Raises DamagedArchive."""
     try:
         return Segment(int(metadata["start"]), int(metadata["end"]))
     except (KeyError, ValueError):
@@ -45,7 +48,7 @@ def segment(name: str, metadata: dict[str, str]) -> Segment:
         ) from None
 
 
-def append(topic_id: str, partition: int, rows: Sequence[dict], position: int | None) -> int | None:
+def append(topic_id: str, partition: int, rows: Sequence[ArchivedEvent], position: int | None) -> int | None:
     """Archive rows of one partition, in offset order; the position after them, from which the next call goes on.
 
     `position`: where the archive ends (see `ends`), None where it has nothing of this partition. Rows before it are
@@ -58,43 +61,42 @@ def append(topic_id: str, partition: int, rows: Sequence[dict], position: int | 
     return position
 
 
-def _same_day(rows: Sequence[dict]) -> list[dict]:
+def _same_day(rows: Sequence[ArchivedEvent]) -> list[ArchivedEvent]:
     day = _day(rows[0])
     return list(takewhile(lambda row: _day(row) == day, rows))
 
 
-def _day(row: dict) -> date:
-    appended_at: datetime = row["appended_at"]
-    return appended_at.date()
+def _day(row: ArchivedEvent) -> date:
+    return row["appended_at"].date()
 
 
-def _create(topic_id: str, partition: int, run: list[dict], start: int) -> int:
+def _create(topic_id: str, partition: int, run: list[ArchivedEvent], start: int) -> int:
     """Create the object of a run of rows, or find it created; where it ends."""
     name = object_names.Tail(topic_id, partition, run[0]["offset"], _day(run[0])).name
     content, end = format.to_parquet(format.table(run)), run[-1]["offset"] + 1
-    said = {
+    metadata = {
         "start": str(start),
         "end": str(end),
         "events": str(len(run)),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    if objects.create_once(name, content, said):
+    if objects.create_once(name, content, metadata):
         return end
     return segment(name, objects.metadata(name)).end
 
 
-def ends(topic_id: str, partitions: set[int], near: Mapping[int, int] = MappingProxyType({})) -> dict[int, int]:
+def ends(topic_id: str, partitions: set[int], expected: Mapping[int, int] = MappingProxyType({})) -> dict[int, int]:
     """Where the archive of a topic ends, by partition; partitions it has nothing of are left out.
 
-    `near`: where each is thought to end, so that a long day need not be listed from its beginning. A wrong one costs
-    time, not truth. Looks from the newest day backwards, and among sealed days for partitions that have no tail left.
+    `expected`: where each should end, so that a long day need not be listed from its beginning. A wrong one costs time,
+    not truth. Looks from the newest day backwards, and among sealed days for partitions that have no tail left.
     Raises ObjectStoreUnavailable, DamagedArchive.
     """
     last: dict[int, object_names.Tail] = {}
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="archive") as pool:
+    with ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="archive") as pool:
         for folder in reversed(objects.folders(f"{object_names.TAIL}topic={topic_id}/")):
             newest = pool.map(
-                lambda number, folder=folder: _newest(folder, number, near.get(number, 0)), partitions - last.keys()
+                lambda number, folder=folder: _newest(folder, number, expected.get(number, 0)), partitions - last.keys()
             )
             last |= {tail.partition: tail for tail in newest if tail}
             if partitions <= last.keys():
@@ -103,12 +105,12 @@ def ends(topic_id: str, partitions: set[int], near: Mapping[int, int] = MappingP
     return manifests.ends(topic_id, partitions - found.keys()) | found
 
 
-def _newest(folder: str, partition: int, near: int) -> object_names.Tail | None:
-    for start in dict.fromkeys((max(0, near - BESIDE), 0)):
+def _newest(folder: str, partition: int, expected: int) -> object_names.Tail | None:
+    for start in dict.fromkeys((max(0, expected - LOOK_BACK), 0)):
         listed = objects.listed(
-            object_names.tails_in(folder, partition), object_names.tails_before(folder, partition, start)
+            object_names.partition_prefix(folder, partition), object_names.offset_prefix(folder, partition, start)
         )
-        if found := list(object_names.known(object_names.tail, listed)):
+        if found := list(object_names.parsed(object_names.parse_tail, listed)):
             return found[-1]
     return None
 
@@ -117,22 +119,18 @@ def _end(tail: object_names.Tail) -> int:
     return segment(tail.name, objects.metadata(tail.name)).end
 
 
-def known_elsewhere(topic_id: str, since: date, beginning: str = "") -> set[tuple[bytes, bytes]]:
-    """Identity and hash of the events archived since a day from *other* topics: a topic made anew is filled with some
+def archived_under_other_topics(topic_id: str, since: date, prefix: str = "") -> set[tuple[bytes, bytes]]:
+    """Identity and hash of the events archived since a day from *other* topics: a re-created topic is filled with some
     of them again.
 
-    `beginning`: only of topics whose ids begin like this.  Raises ObjectStoreUnavailable.
+    `prefix`: only of topics whose ids begin like this. Raises ObjectStoreUnavailable.
     """
     known: set[tuple[bytes, bytes]] = set()
-    for prefix in objects.folders(f"{object_names.TAIL}topic={beginning}"):
-        if prefix == f"{object_names.TAIL}topic={topic_id}/":
+    for folder in objects.folders(f"{object_names.TAIL}topic={prefix}"):
+        if folder == f"{object_names.TAIL}topic={topic_id}/":
             continue
-        for tail in object_names.known(object_names.tail, objects.listed(prefix)):
+        for tail in object_names.parsed(object_names.parse_tail, objects.listed(folder)):
             if tail.day >= since:
                 stored = format.from_parquet(objects.read(tail.name).content, columns=["event_id", "hash"])
                 known.update((row["event_id"].bytes, row["hash"]) for row in stored.to_pylist())
     return known
-
-
-RECENT = timedelta(days=9)
-"""How far back a topic made anew can repeat: the outbox keeps a week at least, and what the sinks have not passed."""

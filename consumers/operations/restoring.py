@@ -108,7 +108,7 @@ def _publish(steps: list[Step], recent: datetime) -> Problems:
 
 
 def _create(steps: list[Step], recent: datetime) -> Problems:
-    repair.write([step.event for step in sorted(steps, key=lambda step: (step.target, step.sequence))])
+    repair.write_restored([step.event for step in sorted(steps, key=lambda step: (step.target, step.sequence))])
     return []
 
 
@@ -117,7 +117,7 @@ def _rebuild(steps: list[Step], recent: datetime) -> Problems:
 
 
 def _close(steps: list[Step], recent: datetime) -> Problems:
-    return _mended(steps, lambda step: repair.close(step.detail))
+    return _mended(steps, lambda step: repair.close_gap(step.detail))
 
 
 def _mended(steps: list[Step], deed: Callable[[Step], object]) -> Problems:
@@ -125,7 +125,7 @@ def _mended(steps: list[Step], deed: Callable[[Step], object]) -> Problems:
     for step in steps:
         try:
             deed(step)
-        except repair.CannotMend as error:
+        except repair.CannotRepair as error:
             problems.append(str(error))
     return problems
 

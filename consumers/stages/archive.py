@@ -59,7 +59,7 @@ class ArchiveSink(Stage):
     def positions(self, partitions: list[Partition]) -> dict[Partition, int]:
         try:
             # Where an object was lost reading goes back, over events that may have been restored meanwhile.
-            self._elsewhere |= writer.known_elsewhere(
+            self._elsewhere |= writer.archived_under_other_topics(
                 self._topic_id, (datetime.now(UTC) - writer.RECENT).date(), object_names.RESTORED
             )
             near = {
@@ -80,7 +80,9 @@ class ArchiveSink(Stage):
         """
         try:
             self._topic_id = topics.ids(clients.admin(), self.topics())[conf.enriched_topic()]
-            self._elsewhere = writer.known_elsewhere(self._topic_id, (datetime.now(UTC) - writer.RECENT).date())
+            self._elsewhere = writer.archived_under_other_topics(
+                self._topic_id, (datetime.now(UTC) - writer.RECENT).date()
+            )
         except KafkaException as error:
             raise NotReady(f"Kafka does not tell the id of {conf.enriched_topic()}: {error}") from error
         except _NOT_NOW as error:

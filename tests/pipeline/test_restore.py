@@ -187,7 +187,7 @@ def test_a_lost_object_is_replaced_by_new_ones(article):
     assert {("archive", "missing", sequence) for sequence in range(1, EVENTS + 1)} <= found()
     status, output = restore()
     assert status == 0, output
-    assert all(object_names.tail(name).topic_id.startswith(object_names.RESTORED) for name in objects_of(article))
+    assert all(object_names.parse_tail(name).topic_id.startswith(object_names.RESTORED) for name in objects_of(article))
     assert not list(reader.check())
 
 

@@ -219,7 +219,7 @@ def test_a_missing_archive_object_leaves_its_events_missing(article):
 
 
 def test_an_added_archive_object_is_named(article):
-    known = object_names.tail(object_of(article))
+    known = object_names.parse_tail(object_of(article))
     name = known.name.replace(f"{known.first:020d}", f"{known.first + 10**9:020d}")
     kept = objects.read(known.name)
     from audittrail.archive.object_storage import archive_storage

@@ -63,7 +63,7 @@ def test_where_a_partition_ends(own_bucket):
 
 
 def test_a_long_day_is_not_listed_from_its_beginning(own_bucket, monkeypatch):
-    monkeypatch.setattr(writer, "BESIDE", 10)
+    monkeypatch.setattr(writer, "LOOK_BACK", 10)
     write([row(offset) for offset in range(100)], size=1)
     seen = []
     monkeypatch.setattr(
@@ -76,7 +76,7 @@ def test_a_long_day_is_not_listed_from_its_beginning(own_bucket, monkeypatch):
 
 @pytest.mark.parametrize("near", [0, 12, 5_000], ids=["nothing known", "far behind", "beyond the end"])
 def test_a_wrong_guess_of_where_a_partition_ends_costs_time_only(own_bucket, monkeypatch, near):
-    monkeypatch.setattr(writer, "BESIDE", 10)
+    monkeypatch.setattr(writer, "LOOK_BACK", 10)
     write([row(offset) for offset in range(40)], size=4)
 
     assert writer.ends(TOPIC, {7}, {7: near}) == {7: 40}
@@ -86,7 +86,7 @@ def test_what_another_topic_brought_lately_is_known(own_bucket):
     old, new = row(0, topic_id="before"), row(0, day=5, topic_id="before", event_id=uuid.uuid4())
     write([old]), write([new | {"offset": 9}])
     write([row(0, day=5, event_id=uuid.uuid4())])
-    assert writer.known_elsewhere(TOPIC, date(2026, 1, 5)) == {(new["event_id"].bytes, new["hash"])}
+    assert writer.archived_under_other_topics(TOPIC, date(2026, 1, 5)) == {(new["event_id"].bytes, new["hash"])}
 
 
 class Writer(threading.Thread):

@@ -39,27 +39,27 @@ def sealed() -> str:
 
 def test_restored_events_are_read_and_sealed_like_any_other(tails):
     events = [event(9, sequence) for sequence in (1, 2, 3)]
-    repair.write(events)
+    repair.write_restored(events)
     (name,) = set(reader.current()) - set(tails)
     assert [(each["article_id"], each["sequence"]) for each in repair.rows(name)] == [
         (each["article_id"], each["sequence"]) for each in events
     ]
-    seal.seal(object_names.tail(name).day)
+    seal.seal(object_names.parse_tail(name).day)
     assert not list(reader.check())
     assert len(list(reader.events())) == 33
 
 
 def test_restoring_the_same_events_twice_stores_them_once(tails):
-    repair.write([event(9, 1)])
-    repair.write([event(9, 1)])
+    repair.write_restored([event(9, 1)])
+    repair.write_restored([event(9, 1)])
     assert len(list(reader.events())) == 31
 
 
 def test_restored_events_are_known_to_a_sink_that_reads_them_again(tails):
     lost = event(9, 1)
-    repair.write([lost])
+    repair.write_restored([lost])
     write([row(0, topic_id="before")])
-    assert writer.known_elsewhere(TOPIC, date(2026, 1, 1), object_names.RESTORED) == {
+    assert writer.archived_under_other_topics(TOPIC, date(2026, 1, 1), object_names.RESTORED) == {
         (lost["event_id"].bytes, lost["hash"])
     }
 
@@ -68,7 +68,7 @@ def test_a_gap_is_closed_and_the_partition_still_ends_where_it_did(tails):
     objects.delete(tails[1])
     (gap,) = repair.gaps()
     assert gap == (TOPIC, 7, 10, 20, DAY)
-    repair.close(gap)
+    repair.close_gap(gap)
     assert not list(reader.check())
     assert writer.ends(TOPIC, {7}) == {7: 30}
 
@@ -77,8 +77,8 @@ def test_a_gap_of_a_sealed_day_stays(tails):
     objects.delete(tails[1])
     seal.seal(DAY)
     (gap,) = repair.gaps()
-    with pytest.raises(repair.CannotMend, match="2026-01-01 is sealed"):
-        repair.close(gap)
+    with pytest.raises(repair.CannotRepair, match="2026-01-01 is sealed"):
+        repair.close_gap(gap)
 
 
 def test_a_changed_tail_object_becomes_what_was_written(tails):
@@ -119,7 +119,7 @@ def test_a_sealed_object_that_cannot_be_rebuilt_is_left_as_it_is(tails):
     for gone in tails:
         objects.delete(gone)
     objects.replace(name, b"no Parquet", {})
-    with pytest.raises(repair.CannotMend, match="backup"):
+    with pytest.raises(repair.CannotRepair, match="backup"):
         repair.rebuild(name, itself)
     assert objects.read(name).content == b"no Parquet"
     assert manifests.days() == [DAY]
