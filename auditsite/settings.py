@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from celery.schedules import crontab
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from elasticsearch.serializer import OrjsonSerializer
 
+import audittrail.schedule
+import consumers.schedule
+import newsroom.schedule
 import stack
 from audittrail import conf as audit
 from audittrail import env
@@ -177,14 +179,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 2, "socket_connect_timeout": 1, "visibility_timeout": 600}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE = {
-    "publish-due-articles": {
-        "task": "newsroom.tasks.publish_due_articles",
-        "schedule": 15.0,
-        "options": {"expires": 15.0},
-    },
-    "verify-recent": {"task": "audittrail.tasks.verify_recent", "schedule": 300.0, "options": {"expires": 300.0}},
-    "verify-all": {"task": "audittrail.tasks.verify_all", "schedule": crontab(hour=3, minute=30)},
-    "seal-archive": {"task": "consumers.tasks.seal_archive", "schedule": crontab(hour=2, minute=30)},
+    **audittrail.schedule.BEAT_SCHEDULE,
+    **consumers.schedule.BEAT_SCHEDULE,
+    **newsroom.schedule.BEAT_SCHEDULE,
 }
 
 UNFOLD = {

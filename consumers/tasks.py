@@ -11,9 +11,7 @@ from django.db import connections
 from django.db.models import Min
 from django.utils import timezone
 
-from auditsite.celery import app
 from audittrail.models import OutboxEvent
-from consumers import conf
 from consumers.dead_letters import replay
 from consumers.models import ControlAction, LagSample
 from consumers.operations import outbox_retention
@@ -23,21 +21,8 @@ from consumers.supervision.group_status import group_statuses
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS = 10.0
-PRUNE_SECONDS = 3600.0
 OVERDUE = timedelta(seconds=60)
 SAMPLES_KEPT = timedelta(days=2)
-
-
-@app.on_after_finalize.connect
-def schedule(sender, **_) -> None:
-    """What beat does by itself. A task not started before the next one is due is dropped."""
-    for seconds, task in (
-        (WATCH_SECONDS, watch_outbox),
-        (conf.lag_sample_seconds(), sample_lag),
-        (PRUNE_SECONDS, prune),
-    ):
-        sender.add_periodic_task(seconds, task.s(), name=task.name, expires=seconds)
 
 
 @shared_task
