@@ -119,7 +119,7 @@ def test_an_object_store_away_is_waited_for(sink, monkeypatch):
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
 
     with monkeypatch.context() as patch:
-        patch.setattr(storages["audit"], "create_once", away, raising=False)
+        patch.setattr(storages["audit"].client, "put_object", away)
         with pytest.raises(NotReady, match="object store"):
             sink.process([record(0), record(0, partition=1)])
     sink.process([record(0), record(0, partition=1)])
