@@ -3,6 +3,7 @@ without JavaScript.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,14 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.test import Client
 from django.test.testcases import LiveServerThread
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    FloatRect,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from newsroom.models import Article
 from testkit.audittrail.histories import KIM, History, bridge
@@ -53,32 +61,38 @@ def browser(site):
 
 
 @pytest.fixture(scope="module")
-def session(site) -> dict:
-    """The cookie of a logged-in reader."""
+def session(site) -> str:
+    """What the cookie of a logged-in reader holds."""
     client = Client()
     client.force_login(User.objects.create_superuser("reader"))
-    return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}
+    return client.cookies["sessionid"].value
 
 
 @pytest.fixture
-def timeline(site, browser: Browser, session) -> Page:
+def timeline(site, browser: Browser, session) -> Iterator[Page]:
     yield from _opened(browser, session, site + reverse("admin:audittrail_timeline", args=[ARTICLE]))
 
 
 @pytest.fixture
-def timeline_without_javascript(site, browser: Browser, session) -> Page:
+def timeline_without_javascript(site, browser: Browser, session) -> Iterator[Page]:
     yield from _opened(
         browser, session, site + reverse("admin:audittrail_timeline", args=[ARTICLE]), java_script_enabled=False
     )
 
 
-def _opened(browser: Browser, session: dict, url: str, **options):
+def _opened(browser: Browser, session: str, url: str, **options) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-    context.add_cookies([session])
+    context.add_cookies([{"name": "sessionid", "value": session, "domain": "127.0.0.1", "path": "/"}])
     page = context.new_page()
     page.goto(url)
     yield page
     context.close()
+
+
+def _box(element: Locator) -> FloatRect:
+    box = element.bounding_box()
+    assert box, "it is not shown"
+    return box
 
 
 def test_keys_choose_an_event_and_open_its_inspector(timeline: Page):
@@ -106,18 +120,18 @@ def test_keys_typed_into_the_search_box_are_text(timeline: Page):
 
 def test_new_events_are_announced_and_the_list_does_not_move(timeline: Page):
     first = timeline.locator("[data-event]").first
-    before = first.bounding_box()
+    before = _box(first)
     timeline.locator("[data-timeline]").evaluate(
         "timeline => { timeline.dataset.seen = '7'; document.dispatchEvent(new Event('visibilitychange')) }"
     )
     expect(timeline.locator("[data-news-button]")).to_have_text("2 new events")
     assert first.get_attribute("data-event") == "9"
-    assert first.bounding_box()["height"] == before["height"]
+    assert _box(first)["height"] == before["height"]
     expect(timeline.locator("[data-freshness]")).to_contain_text(re.compile(r"current to \d\d:\d\d:\d\d, search"))
 
 
 def test_dragging_over_the_histogram_sets_the_time_range(timeline: Page):
-    box = timeline.locator("[data-histogram] svg").bounding_box()
+    box = _box(timeline.locator("[data-histogram] svg"))
     timeline.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + 20)
     timeline.mouse.down()
     timeline.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 20, steps=4)
@@ -157,7 +171,7 @@ def test_hostile_content_runs_nowhere(site, browser: Browser, session, name):
 def test_no_page_is_wider_than_the_screen(site, browser: Browser, session, width):
     for page in _opened(browser, session, site + reverse("admin:audittrail_articles")):
         page.set_viewport_size({"width": width, "height": 900})
-        pages = {
+        pages: dict[str, list[object]] = {
             "articles": [],
             "timeline": [ARTICLE],
             "event": [ARTICLE, 9],

@@ -68,7 +68,7 @@ def test_a_broken_download_is_fetched_again(source, maven):
 
 def test_a_download_that_stays_broken_is_reported_and_removed(source, maven):
     maven(broken=9)
-    with pytest.raises(StackError, match="program 1 is broken.*SHA-256"):
+    with pytest.raises(StackError, match=r"program 1 is broken.*SHA-256"):
         cache.fetched(source, report)
     assert [path.name for path in places.cache().iterdir()] == ["lock"]
 

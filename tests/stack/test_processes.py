@@ -21,7 +21,14 @@ def child():
 
 @pytest.fixture
 def identity(child) -> Process:
-    return processes.identify(child.pid)
+    return living(child.pid)
+
+
+def living(pid: int) -> Process:
+    """A process that runs."""
+    process = processes.identify(pid)
+    assert process is not None
+    return process
 
 
 def test_a_process_is_signalled(child, identity):
@@ -68,8 +75,9 @@ def test_waiting_for_a_living_process_ends_in_time(identity):
 def test_descendants_are_found():
     code = "import subprocess; child = subprocess.Popen(['sleep', '60']); print(child.pid, flush=True); child.wait()"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
         grandchild = int(parent.stdout.readline())
-        found = processes.identify(os.getpid()).descendants()
+        found = living(os.getpid()).descendants()
         assert {parent.pid, grandchild} <= {process.pid for process in found}
         for process in found:
             if process.pid in (parent.pid, grandchild):
@@ -77,4 +85,4 @@ def test_descendants_are_found():
 
 
 def test_memory_counts_descendants():
-    assert processes.identify(os.getpid()).memory() > 1_000_000
+    assert living(os.getpid()).memory() > 1_000_000

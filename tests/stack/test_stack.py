@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -45,7 +46,7 @@ def processes_of(name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def small() -> Addresses:
+def small() -> Iterator[Addresses]:
     try:
         succeed("up", *SERVICES)
         yield addresses(NAME)
