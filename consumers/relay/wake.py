@@ -8,9 +8,14 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
+
+from celery import current_app
 
 log = logging.getLogger(__name__)
 
+WAKE_TASK = "consumers.tasks.wake_relay"
+"""By name: tasks are above the relay."""
 BETWEEN_SECONDS = 0.05
 REST_SECONDS = 5.0
 """How long no wake is tried after one that failed."""
@@ -19,7 +24,7 @@ REST_SECONDS = 5.0
 class Waker:
     """Calls `send` in a daemon thread soon after `request`; whatever `send` raises is logged and forgotten."""
 
-    def __init__(self, send):
+    def __init__(self, send: Callable[[], object]) -> None:
         self._send = send
         self._wanted = threading.Event()
         self._lock = threading.Lock()
@@ -51,14 +56,12 @@ class Waker:
 
 
 def _send() -> None:
-    from consumers.tasks import wake_relay
-
-    wake_relay.apply_async(expires=5, retry=False)
+    current_app.send_task(WAKE_TASK, expires=5, retry=False, ignore_result=True)
 
 
 _waker = Waker(_send)
 
 
-def wake_soon(**_) -> None:
+def wake_soon(**_: object) -> None:
     """Receiver of audittrail.capture.context.captured."""
     _waker.request()

@@ -55,7 +55,7 @@ def frozen_redis():
 def refusing_redis():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    yield f"redis://127.0.0.1:{port}/0"
+    return f"redis://127.0.0.1:{port}/0"
 
 
 @pytest.mark.enable_socket
@@ -82,6 +82,10 @@ def test_the_receiver_returns_while_redis_does_not(redis, request, monkeypatch):
     assert entered.wait(10), "the wake was not tried"
     assert returned_first
     assert left.wait(30), "the wake hangs for ever"
+
+
+def test_the_task_that_is_sent_by_name_exists():
+    assert wake_relay.name == wake.WAKE_TASK
 
 
 def test_a_wake_reaches_a_waiting_lane(fresh_database):
