@@ -1,5 +1,6 @@
 """The pages of timelines in the admin: articles, a timeline, an event, and what the timeline's script asks."""
 
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -37,8 +38,14 @@ class ArticlesPage(TrailPage):
         status = self.request.GET.get("status", "").replace("\x00", "")
         found = articles.articles(filters.text, status, self.request.GET.get("cursor") or None)
         listed = [view_models.event_row(event) for event in found.events]
-        asked = {"text": filters.text, "status": status, "statuses": articles.statuses()}
-        return super().get_context_data(rows=listed, older=found.older, **asked, **kwargs)
+        asked = {"text": filters.text, "status": status}
+        older = _query(cursor=found.older, **asked) if found.older else ""
+        return super().get_context_data(rows=listed, older=older, statuses=articles.statuses(), **asked, **kwargs)
+
+
+def _query(**parameters: str) -> str:
+    """The query string of the parameters that are set, quoted as templates quote."""
+    return urlencode({name: value for name, value in parameters.items() if value}, safe="/", quote_via=quote)
 
 
 class TimelinePage(ArticlePage):
