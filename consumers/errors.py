@@ -8,5 +8,12 @@ class NotReady(Exception):
     """
 
 
+class Evicted(Exception):
+    """The group has moved on without this member: the batch is dropped, and read again by the member that holds it."""
+
+
 class Fenced(Exception):
-    """Another process has taken over what this one holds. The runtime ends the process; the supervisor starts another."""
+    """Another process has taken over what this one holds.
+
+    The runtime ends the process; the supervisor starts another.
+    """

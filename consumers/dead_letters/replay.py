@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Producer
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -14,6 +14,7 @@ from audittrail.archive.large_payloads import PayloadError
 from consumers import conf
 from consumers.errors import NotReady
 from consumers.kafka import clients
+from consumers.kafka.transactions import TransactionalProducer
 from consumers.messages import large_payloads
 from consumers.models import DeadLetter
 from consumers.records import Message
@@ -93,14 +94,14 @@ def _write(messages: list[Message]) -> None:
     """All in one transaction. Of two replays at the same time the later fences the earlier, which then says so."""
     if not messages:
         return
-    producer = clients.transactional_producer(conf.transactional_id("dead-letter-replay"))
+    producer = TransactionalProducer(_client, lambda: CALL_SECONDS)
     try:
-        producer.init_transactions(CALL_SECONDS)
-        producer.begin_transaction()
-        for message in messages:
-            producer.produce(
-                message.topic, message.value, message.key, message.partition, headers=list(message.headers.items())
-            )
-        producer.commit_transaction(CALL_SECONDS)
+        producer.write(messages)
     except KafkaException as error:
         raise NotReady(f"Kafka: dead letters not written: {error.args[0].str()}") from error
+    finally:
+        producer.close()
+
+
+def _client() -> Producer:
+    return clients.transactional_producer(conf.transactional_id("dead-letter-replay"))

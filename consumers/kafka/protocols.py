@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 RebalanceCallback = Callable[[Consumer, list[TopicPartition]], None]
 DeliveryCallback = Callable[[KafkaError | None, Message], None]
-Headers = list[tuple[str, bytes | None]]
+Headers = list[tuple[str, str | bytes | None]]
 
 
 class GroupConsumer(Protocol):

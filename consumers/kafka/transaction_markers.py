@@ -59,4 +59,4 @@ class Reader:
 @cache
 def reader() -> Reader:
     """The process's reader of remainders."""
-    return Reader(clients.remainder_reader())
+    return Reader(clients.assigned_reader("remainder"))

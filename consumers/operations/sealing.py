@@ -39,7 +39,7 @@ def _waiting() -> dict[int, datetime]:
     topic = conf.enriched_topic()
     numbers = set(clients.admin().list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions)
     ends = writer.ends(topics.ids(clients.admin(), [topic])[topic], numbers)
-    reader = Consumer(_reader())
+    reader = clients.assigned_reader("sealing")
     reader.assign([TopicPartition(topic, number, ends.get(number, 0)) for number in numbers])
     try:
         return _first_times(reader, numbers)
@@ -62,14 +62,3 @@ def _first_times(reader: Consumer, numbers: set[int]) -> dict[int, datetime]:
         elif message.error().code() == KafkaError._PARTITION_EOF:
             ended.add(message.partition())
     return found
-
-
-def _reader() -> dict:
-    return {
-        "bootstrap.servers": conf.kafka_bootstrap_servers(),
-        "group.id": f"{conf.prefix()}sealing",
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
-        "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-    }

@@ -18,7 +18,7 @@ from consumers.models import ProcessState
 from consumers.relay.keys import STRATEGIES, lane_partitions
 from consumers.relay.messages import MessageWriter
 from consumers.relay.publisher import Publisher
-from consumers.relay.recovery import Halt, Recovery, recovery
+from consumers.relay.recovery import LaneHalted, Recovery, recovery
 from consumers.relay.store import LaneStore, Lease, LeaseLost
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class LaneWorker(threading.Thread):
                 self._live()
             except LeaseLost:
                 self._rest(ProcessState.WAITING, "another process took the lane over", HELD_BY_ANOTHER)
-            except Halt as halt:
+            except LaneHalted as halt:
                 log.error("lane %d halts: %s", self.lane, halt)
                 self._rest(ProcessState.HALTED, str(halt), HALTED)
             except (NotReady, KafkaException, psycopg.OperationalError) as error:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Halt(Exception):
-    """Kafka and PostgreSQL contradict each other: going on could lose or double events, so a person decides."""
+class LaneHalted(Exception):
+    """Going on could lose or double events, as where Kafka and PostgreSQL contradict each other: a person decides."""
 
 
 class Recovery(Enum):
@@ -25,12 +25,13 @@ class Progress:
 
 
 def recovery(progress: Progress, number: int | None) -> Recovery:
-    """Judge the batch number committed in Kafka (None: there is none). Raises Halt."""
+    """Judge the batch number committed in Kafka (None: there is none). Raises LaneHalted."""
     if number is None and progress.done == 0:
         return Recovery.PUBLISH
     if number is None:
-        raise Halt(
-            f"Kafka has no batch number, though batch {progress.done} was published: the cluster is a new one, or the number expired. {_REMEDY}"
+        raise LaneHalted(
+            f"Kafka has no batch number, though batch {progress.done} was published: "
+            f"the cluster is a new one, or the number expired. {_REMEDY}"
         )
     if number == progress.intent:
         return Recovery.FINISH
@@ -38,8 +39,9 @@ def recovery(progress: Progress, number: int | None) -> Recovery:
         return Recovery.PUBLISH
     ahead = "ahead of" if number > progress.done else "behind"
     known = progress.intent or progress.done
-    raise Halt(
-        f"Kafka is {ahead} PostgreSQL: batch {number} there, {known} here; one of them was restored or failed over. {_REMEDY}"
+    raise LaneHalted(
+        f"Kafka is {ahead} PostgreSQL: batch {number} there, {known} here; "
+        f"one of them was restored or failed over. {_REMEDY}"
     )
 
 

@@ -3,45 +3,29 @@ start.
 """
 
 import logging
-import time
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import redis
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumers import conf
-from consumers.errors import Fenced, NotReady
+from consumers.errors import NotReady
 from consumers.kafka import clients
-from consumers.kafka.call_watchdog import enforced
+from consumers.kafka.error_codes import raise_if_evicted, raise_if_fenced
+from consumers.kafka.protocols import GroupConsumer, ProducerClient
+from consumers.kafka.transactions import Offsets, TransactionalProducer, collecting, produce_all
 from consumers.records import Message, Partition, Record
 from consumers.runtime import metrics
 from consumers.runtime.batcher import Batch
 
 log = logging.getLogger("consumers.runtime.delivery")
 
-# The group went on without this member: what it holds is void, but it may join again.
-_EVICTIONS = {
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.MEMBER_ID_REQUIRED,
-    KafkaError._ASSIGNMENT_LOST,
-}
-# Another process has this member's name or its transactional.id.
-_TAKEN_OVER = {
-    KafkaError.FENCED_INSTANCE_ID,
-    KafkaError.PRODUCER_FENCED,
-    KafkaError.INVALID_PRODUCER_EPOCH,
-    KafkaError._FENCED,
-    KafkaError._FATAL,
-}
+_Answer = TypeVar("_Answer")
 
 Remaining = Callable[[], float]
 """Seconds a call to Kafka may take: the usual limit, or what a shutdown has left."""
-
-
-class Evicted(Exception):
-    """The group has moved on without this member: the batch is dropped, and read again by whoever holds it."""
 
 
 class Delivery(Protocol):
@@ -60,50 +44,39 @@ class Delivery(Protocol):
 class ExactlyOnce:
     """Messages and offsets in one Kafka transaction, under a transactional.id that stays the same for each member.
 
-    After a call whose fate is not known, a late reply could still hit the next transaction: the producer is replaced,
-    which settles what was pending, and the committed offsets then tell whether the batch was delivered.
+    Where the fate of a transaction is not known, its producer's successor settles it, and the committed offsets then
+    tell whether the batch was delivered.
     """
 
-    def __init__(self, consumer: Consumer, stage: str, transactional_id: str, remaining: Remaining):
-        self._consumer, self._stage, self._id, self._remaining = consumer, stage, transactional_id, remaining
-        self._producer: Producer | None = None
+    def __init__(
+        self, consumer: GroupConsumer, stage: str, make_producer: Callable[[], ProducerClient], remaining: Remaining
+    ):
+        self._consumer, self._stage, self._remaining = consumer, stage, remaining
+        self._producer = TransactionalProducer(make_producer, remaining, on_doubt=self._doubt)
         self._in_doubt = False
 
     def ready(self) -> None:
-        if self._producer is None:
-            producer = clients.transactional_producer(self._id)
-            try:
-                producer.init_transactions(self._remaining())
-            except KafkaException as error:
-                demand_not_taken_over(error.args[0])
-                raise NotReady(f"Kafka: no transactions yet: {error.args[0].str()}") from error
-            self._producer = producer
+        try:
+            self._producer.initialise()
+        except KafkaException as error:
+            raise_if_fenced(error.args[0])
+            raise NotReady(f"Kafka: no transactions yet: {error.args[0].str()}") from error
 
     def fresh(self, records: list[Record]) -> list[Record]:
         return records
 
     def deliver(self, batch: Batch, messages: list[Message]) -> None:
         if self._in_doubt and self._settled(batch):
-            return None
+            return
         if not messages:
-            return commit(self._consumer, batch)
+            commit(self._consumer, batch)
+            return
         try:
-            self._transact(self._producer, batch, messages)
+            self._producer.write(messages, Offsets(_positions(batch.ends()), self._consumer.consumer_group_metadata))
         except KafkaException as error:
-            self._failed(self._producer, error.args[0])
-
-    def _transact(self, producer: Producer, batch: Batch, messages: list[Message]) -> None:
-        producer.begin_transaction()
-        for message in messages:
-            _produce(producer, message)
-        # With nothing left in flight an abort, as after an eviction, costs no new epoch.
-        producer.flush(self._remaining())
-        # The group's metadata change with each rebalance: they are asked for anew each time.
-        metadata = self._consumer.consumer_group_metadata()
-        with enforced(self._remaining(), "send_offsets_to_transaction"):
-            producer.send_offsets_to_transaction(_positions(batch.ends()), metadata, self._remaining())
-        with enforced(self._remaining(), "commit_transaction"):
-            producer.commit_transaction(self._remaining())
+            raise_if_evicted(error.args[0])
+            raise_if_fenced(error.args[0])
+            raise NotReady(f"Kafka: transaction not committed: {error.args[0].str()}") from error
 
     def _settled(self, batch: Batch) -> bool:
         """Whether the batch in doubt turned out to be committed; all of its partitions were, or none."""
@@ -111,25 +84,9 @@ class ExactlyOnce:
         self._in_doubt = False
         return done
 
-    def _failed(self, producer: Producer, error: KafkaError) -> None:
-        if error.txn_requires_abort():
-            self._abort(producer)
-        else:
-            self._recycle()
-        if error.code() in _EVICTIONS:
-            raise Evicted(error.str())
-        demand_not_taken_over(error)
-        raise NotReady(f"Kafka: transaction not committed: {error.str()}")
-
-    def _abort(self, producer: Producer) -> None:
-        try:
-            producer.abort_transaction(self._remaining())
-        except KafkaException:
-            self._recycle()
-
-    def _recycle(self) -> None:
+    def _doubt(self) -> None:
         metrics.RECYCLED.labels(self._stage).inc()
-        self._producer, self._in_doubt = None, True
+        self._in_doubt = True
 
 
 class AtLeastOnce:
@@ -140,7 +97,7 @@ class AtLeastOnce:
     the mark still repeats.
     """
 
-    def __init__(self, consumer: Consumer, stage: str, keys: "Keys", remaining: Remaining):
+    def __init__(self, consumer: GroupConsumer, stage: str, keys: "Keys", remaining: Remaining):
         self._consumer, self._stage, self._keys, self._remaining = consumer, stage, keys, remaining
         self._producer = clients.producer()
 
@@ -158,13 +115,7 @@ class AtLeastOnce:
 
     def _write(self, messages: list[Message]) -> None:
         failures: list[KafkaError] = []
-
-        def delivered(error: KafkaError | None, _message) -> None:
-            if error is not None:
-                failures.append(error)
-
-        for message in messages:
-            _produce(self._producer, message, on_delivery=delivered)
+        produce_all(self._producer, messages, collecting(failures))
         left = self._producer.flush(self._remaining())
         if left:
             self._producer.purge()
@@ -212,7 +163,7 @@ class RedisKeys:
         return self._prefix + identity
 
     @staticmethod
-    def _ask(question: Callable):
+    def _ask(question: Callable[[], _Answer]) -> _Answer:
         try:
             return question()
         except redis.RedisError as error:
@@ -229,15 +180,16 @@ class NoKeys:
         pass
 
 
-def chosen(consumer: Consumer, stage: str, member: str, remaining: Remaining) -> Delivery:
+def chosen(consumer: GroupConsumer, stage: str, member: str, remaining: Remaining) -> Delivery:
     """The delivery the settings ask for."""
     if conf.delivery() == conf.EXACTLY_ONCE:
-        return ExactlyOnce(consumer, stage, conf.transactional_id(member), remaining)
+        make_producer = partial(clients.transactional_producer, conf.transactional_id(member))
+        return ExactlyOnce(consumer, stage, make_producer, remaining)
     keys = RedisKeys(f"{conf.prefix()}audit-delivered:{stage}") if conf.deduplication() == "on" else NoKeys()
     return AtLeastOnce(consumer, stage, keys, remaining)
 
 
-def commit(consumer: Consumer, batch: Batch) -> None:
+def commit(consumer: GroupConsumer, batch: Batch) -> None:
     """Commit a processed batch's offsets outside a transaction, without waiting: a commit that waits does so for as
     long as Kafka is away.
 
@@ -246,11 +198,11 @@ def commit(consumer: Consumer, batch: Batch) -> None:
     try:
         consumer.commit(offsets=_positions(batch.ends()), asynchronous=True)
     except KafkaException as error:
-        demand_not_taken_over(error.args[0])
+        raise_if_fenced(error.args[0])
         log.warning("offsets not committed: %s", error.args[0].str())
 
 
-def _is_committed(consumer: Consumer, batch: Batch, timeout: float) -> bool:
+def _is_committed(consumer: GroupConsumer, batch: Batch, timeout: float) -> bool:
     ends = batch.ends()
     try:
         committed = consumer.committed([TopicPartition(*partition) for partition in ends], timeout=timeout)
@@ -259,30 +211,5 @@ def _is_committed(consumer: Consumer, batch: Batch, timeout: float) -> bool:
     return all(position.offset >= ends[Partition(position.topic, position.partition)] for position in committed)
 
 
-def demand_not_taken_over(error: KafkaError) -> None:
-    """Raises Fenced for an error after which a client is of no use any more, mostly because another has its name."""
-    if error.fatal() or error.code() in _TAKEN_OVER:
-        raise Fenced(f"Kafka: {error.str()}")
-
-
 def _positions(offsets: dict[Partition, int]) -> list[TopicPartition]:
     return [TopicPartition(*partition, offset) for partition, offset in offsets.items()]
-
-
-def _produce(producer: Producer, message: Message, **options) -> None:
-    """Hand a message to the producer, waiting while its queue is full."""
-    deadline = time.monotonic() + conf.transaction_timeout_seconds()
-    while True:
-        try:
-            return producer.produce(
-                message.topic,
-                message.value,
-                message.key,
-                message.partition,
-                headers=list(message.headers.items()),
-                **options,
-            )
-        except BufferError:
-            if time.monotonic() > deadline:
-                raise NotReady("Kafka takes no messages: the producer's queue stays full") from None
-            producer.poll(0.1)

@@ -14,7 +14,8 @@ from typing import Protocol
 from confluent_kafka import Message as KafkaMessage
 
 from consumers import conf
-from consumers.errors import NotReady
+from consumers.errors import Evicted, NotReady
+from consumers.kafka.error_codes import raise_if_fenced
 from consumers.kafka.protocols import GroupConsumer
 from consumers.messages import tracing
 from consumers.models import DesiredState, ProcessState
@@ -186,7 +187,7 @@ class Loop:
         error = message.error()
         if error is None:
             return False
-        delivery.demand_not_taken_over(error)
+        raise_if_fenced(error)
         log.warning("%s: %s", self._stage.name, error.str())
         return True
 
@@ -209,7 +210,7 @@ class Loop:
             self._backoff.reset()
         except NotReady as error:
             self._postpone(error)
-        except delivery.Evicted as error:
+        except Evicted as error:
             self._read_again(error)
 
     def _advance(self, batch: Batch) -> None:
@@ -245,7 +246,7 @@ class Loop:
             log.warning("%s waits: %s", self._stage.name, error)
         metrics.POSTPONED.labels(self._stage.name).inc()
 
-    def _read_again(self, error: delivery.Evicted) -> None:
+    def _read_again(self, error: Evicted) -> None:
         """Drop what the group has taken away, and read it again where it is still owned."""
         log.warning("%s was put out of its group, reads again: %s", self._stage.name, error)
         metrics.EVICTED.labels(self._stage.name).inc()

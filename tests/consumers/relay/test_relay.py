@@ -21,7 +21,7 @@ from consumers.models import RelayLane
 from consumers.relay.keys import STRATEGIES, lane_partitions, partition_of
 from consumers.relay.lane import LaneReport, LaneWorker
 from consumers.relay.lanes import ensure_lanes
-from consumers.relay.recovery import Halt, Progress, Recovery, recovery
+from consumers.relay.recovery import LaneHalted, Progress, Recovery, recovery
 from consumers.relay.runner import share, summary
 from consumers.relay.store import LanesInUse, LaneStore, LeaseLost
 from newsroom.models import Article, Tag
@@ -57,7 +57,7 @@ def test_the_batch_number_in_kafka_decides_what_becomes_of_the_batch(progress, n
     ],
 )
 def test_a_contradiction_between_kafka_and_postgresql_halts(progress, number, says):
-    with pytest.raises(Halt, match=says):
+    with pytest.raises(LaneHalted, match=says):
         recovery(progress, number)
 
 

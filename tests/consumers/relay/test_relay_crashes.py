@@ -15,7 +15,6 @@ from consumers import conf, database
 from consumers.kafka import clients
 from consumers.relay import lane as lane_module
 from consumers.relay.lanes import ensure_lanes
-from consumers.relay.publisher import Publisher
 from consumers.relay.recovery import Recovery
 from consumers.relay.store import LaneStore
 from testkit.consumers.witness import captured, faults, pending, published, some_articles, until, writers
@@ -69,12 +68,10 @@ def crashes(monkeypatch):
     """Lanes whose store and producer crash now and then."""
     crashes = Crashes(seed=7)
 
-    class CrashingPublisher(Publisher):
-        def __init__(self, *args):
-            super().__init__(*args)
-            self._producer = Crashing(self._producer, crashes)
+    def make(*args, make=clients.transactional_producer, **settings):
+        return Crashing(make(*args, **settings), crashes)
 
-    monkeypatch.setattr(lane_module, "Publisher", CrashingPublisher)
+    monkeypatch.setattr(clients, "transactional_producer", make)
     monkeypatch.setattr(lane_module, "LaneStore", lambda *args: Crashing(LaneStore(*args), crashes))
     monkeypatch.setattr(lane_module, "FIRST_DELAY", 0.01)
     monkeypatch.setenv("AUDIT_RETRY_CAP", "0.05")
