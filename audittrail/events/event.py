@@ -153,6 +153,9 @@ class EnrichedEvent(Event):
     words_removed: int
 
 
+EventKey = tuple[str, int]
+"""Article and sequence: what names an event in every store."""
+
 CAPTURED_FIELDS: tuple[str, ...] = tuple(Event.__annotations__)
 """Names of an event's fields, in the order of the contract."""
 

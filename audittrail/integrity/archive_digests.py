@@ -1,8 +1,7 @@
-"""Digests of the events in archive objects, which is half the work of a verification: for a long trail in a process
-beside it.
+"""Digests of the events in archive objects, which is half the work of a verification: for a long trail in a subprocess.
 
-That process gets the content of one object after the other, pickled, and answers each
-with its digests, or with what is wrong with it. It opens nothing: neither database nor object store.
+The subprocess gets the content of one object after the other, pickled, and answers each with its digests, or with what
+is wrong with it. It opens nothing: neither database nor object store.
 """
 
 import pickle
@@ -11,10 +10,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from audittrail.archive import format
-from audittrail.integrity import fingerprints
+from audittrail.integrity.fingerprints import EventDigest
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -23,71 +21,68 @@ class Unreadable(ValueError):
     """An object that is not what the archive writes."""
 
 
-class Died(RuntimeError):
-    """The process beside has ended, killed or out of memory."""
+class SubprocessDied(RuntimeError):
+    """The subprocess has ended, killed or out of memory."""
 
 
-class Archived(NamedTuple):
-    """One event of an object: which it is, its fingerprint, and the hash it states."""
-
-    article_id: str
-    sequence: int
-    fingerprint: bytes
-    hash: bytes
-
-
-Digester = Callable[[bytes], list[Archived]]
+Digester = Callable[[bytes], list[EventDigest]]
 """Content of an object → its events. Raises Unreadable."""
 
 
-def here(content: bytes) -> list[Archived]:
-    """In this process."""
+def digest_in_process(content: bytes) -> list[EventDigest]:
+    """The Digester that works in this process."""
     try:
         events = format.events(format.from_parquet(content))
     except ValueError as error:
         raise Unreadable(str(error)) from error
-    return [
-        Archived(event["article_id"], event["sequence"], fingerprints.of_event(event), event["hash"])
-        for event in events
-    ]
+    return [EventDigest.of(event) for event in events]
 
 
 @contextmanager
-def beside() -> Iterator[Digester]:
-    """In a process of their own, which starts in half a second and ends with the block. The digester raises Died,
-    too.
+def digest_in_subprocess() -> Iterator[Digester]:
+    """A Digester that works in a subprocess, which starts in half a second and ends with the block. The digester raises
+    SubprocessDied, too.
     """
     command = [sys.executable, "-c", f"from {__name__} import answer_all; answer_all()"]
-    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    # The command is this module.
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
 
-        def digested(content: bytes) -> list[Archived]:
-            try:
-                pickle.dump(content, process.stdin)
-                process.stdin.flush()
-                answer = pickle.load(process.stdout)
-            except (BrokenPipeError, EOFError) as error:
-                raise Died(
-                    "The process that reads archive objects has ended: of these nothing is verified. Run it again."
-                ) from error
-            if isinstance(answer, Unreadable):
-                raise answer
-            return answer
+        def digest(content: bytes) -> list[EventDigest]:
+            return _asked(process, content)
 
         try:
-            yield digested
+            yield digest
         finally:
             process.communicate()
 
 
+def _asked(process: subprocess.Popen[bytes], content: bytes) -> list[EventDigest]:
+    assert process.stdin and process.stdout, "both were made pipes"  # noqa: S101  so the types say
+    try:
+        pickle.dump(content, process.stdin)
+        process.stdin.flush()
+        # What is read was written by answer_all.
+        answer: list[EventDigest] | Unreadable = pickle.load(process.stdout)  # noqa: S301
+    except (BrokenPipeError, EOFError) as error:
+        raise SubprocessDied(
+            "The process that reads archive objects has ended: of these nothing is verified. Run it again."
+        ) from error
+    if isinstance(answer, Unreadable):
+        raise answer
+    return answer
+
+
 def answer_all() -> None:
-    """What the process beside does, until its input ends."""
+    """What the subprocess does, until its input ends."""
     while True:
         try:
-            content = pickle.load(sys.stdin.buffer)
+            # What is read was written by _asked.
+            content = pickle.load(sys.stdin.buffer)  # noqa: S301
         except EOFError:
             return
+        answer: list[EventDigest] | Unreadable
         try:
-            answer = here(content)
+            answer = digest_in_process(content)
         except Unreadable as error:
             answer = error
         pickle.dump(answer, sys.stdout.buffer)

@@ -2,11 +2,12 @@
 was verified before.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from audittrail.events.event import EnrichedEvent
 from audittrail.integrity.chain import Chain, ChainBreak, event_hash
 from audittrail.integrity.findings import Finding
 
@@ -25,20 +26,27 @@ class Expected(NamedTuple):
     verified: Anchor | None
 
 
+class CheckedTrail(NamedTuple):
+    """One article's events, in order, and what is wrong with them."""
+
+    article_id: str
+    events: list[EnrichedEvent]
+    findings: list[Finding]
+
+
 _ALTERED = {"hash", "state_digest", "change_mismatch", "unresolved_payload"}
 
 
-def walk(events: Iterable[dict], expected: dict[str, Expected]) -> Iterator[tuple[str, list[dict], list[Finding]]]:
-    """Each article with its events, in order, and what is wrong with them.  `events`: by article and sequence."""
+def walk(events: Iterable[EnrichedEvent], expected: Mapping[str, Expected]) -> Iterator[CheckedTrail]:
+    """Each article with its events, in order, and what is wrong with them. `events`: by article and sequence."""
     for article_id, some in groupby(events, key=itemgetter("article_id")):
         trail = list(some)
-        yield article_id, trail, check(article_id, trail, expected.get(article_id))
+        yield CheckedTrail(article_id, trail, check(article_id, trail, expected.get(article_id)))
 
 
-def check(article_id: str, trail: list[dict], expected: Expected | None) -> list[Finding]:
+def check(article_id: str, trail: list[EnrichedEvent], expected: Expected | None) -> list[Finding]:
     """What is wrong with one article's events, which start at its first one or at a keyframe."""
-    broken = list(_broken(article_id, trail))
-    findings = list(_named(article_id, trail, broken))
+    findings = list(_named(article_id, trail, list(_chain_breaks(article_id, trail))))
     if expected is None:
         return [
             *findings,
@@ -47,7 +55,7 @@ def check(article_id: str, trail: list[dict], expected: Expected | None) -> list
     return [*findings, *_against_anchors(article_id, trail, expected)]
 
 
-def _broken(article_id: str, trail: list[dict]) -> Iterator[ChainBreak]:
+def _chain_breaks(article_id: str, trail: list[EnrichedEvent]) -> Iterator[ChainBreak]:
     chain = Chain(article_id)
     if trail[0]["keyframe"] is not None and trail[0]["sequence"] > 1:
         chain.sequence, chain.hash, chain.state = trail[0]["sequence"] - 1, None, None
@@ -55,30 +63,31 @@ def _broken(article_id: str, trail: list[dict]) -> Iterator[ChainBreak]:
         yield from chain.feed(event)
 
 
-def _named(article_id: str, trail: list[dict], broken: list[ChainBreak]) -> Iterator[Finding]:
-    """Chain findings by the names that tell a reader what was done."""
+def _named(article_id: str, trail: list[EnrichedEvent], breaks: list[ChainBreak]) -> Iterator[Finding]:
+    """Breaks of the chain as findings, by what was done to the events."""
     by_sequence = {event["sequence"]: event for event in trail}
-    altered = {each.sequence for each in broken if each.kind in _ALTERED}
-    told: set[int] = set()
-    for each in broken:
+    altered = {each.sequence for each in breaks if each.kind in _ALTERED}
+    reported: set[int] = set()
+    for each in breaks:
         if each.kind == "gap":
             yield Finding("database", "missing", article_id, each.sequence, each.detail)
-        elif each.kind in _ALTERED and each.sequence not in told:
-            told.add(each.sequence)
+        elif each.kind in _ALTERED and each.sequence not in reported:
+            reported.add(each.sequence)
             yield _altered(article_id, by_sequence[each.sequence], altered, each.detail)
         elif each.kind == "previous_hash" and each.sequence - 1 not in altered and each.sequence not in altered:
             detail = f"it is sound by itself, but the event after it was captured after another one: {each.detail}"
             yield Finding("database", "forged", article_id, each.sequence - 1, detail)
 
 
-def _altered(article_id: str, event: dict, altered: set[int], detail: str) -> Finding:
+def _altered(article_id: str, event: EnrichedEvent, altered: set[int], detail: str) -> Finding:
     for sequence in altered - {event["sequence"]}:
-        if event_hash({**event, "sequence": sequence}) == event["hash"]:
+        moved: EnrichedEvent = {**event, "sequence": sequence}
+        if event_hash(moved) == event["hash"]:
             return Finding("database", "reordered", article_id, event["sequence"], f"captured as sequence {sequence}")
     return Finding("database", "altered", article_id, event["sequence"], detail)
 
 
-def _against_anchors(article_id: str, trail: list[dict], expected: Expected) -> Iterator[Finding]:
+def _against_anchors(article_id: str, trail: list[EnrichedEvent], expected: Expected) -> Iterator[Finding]:
     head, verified = expected
     hashes = {event["sequence"]: event["hash"] for event in trail}
     last = trail[-1]["sequence"]

@@ -12,18 +12,20 @@ _BATCH = 1000
 
 
 def live(article_id: str | None = None, using: str = DEFAULT_DB_ALIAS) -> Iterator[Finding]:
-    """Articles that differ from their heads, in the transaction of the caller."""
+    """A finding for each article, or for one, that differs from its head, in the transaction of the caller."""
     for tracked in all_tracked():
         if article_id is None or article_id.startswith(f"{tracked.kind}:"):
             yield from _of_kind(tracked, article_id, using)
 
 
 def _of_kind(tracked: Tracked, article_id: str | None, using: str) -> Iterator[Finding]:
+    """Articles of a kind, live or captured, that differ from their heads."""
     meta = tracked.model._meta
+    live = f"SELECT {quoted(str(meta.pk.column))}::text AS pk FROM {quoted(meta.db_table)}"  # noqa: S608  quoted
     with connections[using].chunked_cursor() as cursor:
         cursor.execute(
-            f"SELECT pk FROM (SELECT {quoted(meta.pk.column)}::text AS pk FROM {quoted(meta.db_table)} UNION "
-            "SELECT object_pk FROM audittrail_head WHERE kind = %s AND alive) every WHERE %s::text IS NULL OR %s || ':' || pk = %s",
+            f"SELECT pk FROM ({live} UNION SELECT object_pk FROM audittrail_head WHERE kind = %s AND alive) every "  # noqa: S608
+            "WHERE %s::text IS NULL OR %s || ':' || pk = %s",
             [tracked.kind, article_id, tracked.kind, article_id],
         )
         while rows := cursor.fetchmany(_BATCH):

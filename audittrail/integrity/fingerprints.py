@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 import orjson
 
-from audittrail.events.event import CONTEXT_FIELDS, ENRICHED_FIELDS, EnrichedEvent, EventActor
+from audittrail.events.event import CONTEXT_FIELDS, ENRICHED_FIELDS, EnrichedEvent, EventActor, EventKey
 
 # The actor's snapshot is in the profile already, and each store says in its own way where a large payload is; of the
 # context and the actor the parts are listed, as stores may leave out what is null.
@@ -17,6 +18,25 @@ _OF_THE_WRITER = frozenset({"indexed_at", "section"})
 
 Comparable = dict[str, object]
 """Field → what of it must be the same in every store."""
+
+
+class EventDigest(NamedTuple):
+    """One event of a store: which it is, the hash it states, and its fingerprint; None in a store that does not hold
+    whole events.
+    """
+
+    article_id: str
+    sequence: int
+    hash: bytes
+    fingerprint: bytes | None
+
+    @classmethod
+    def of(cls, event: EnrichedEvent) -> Self:
+        return cls(event["article_id"], event["sequence"], event["hash"], of_event(event))
+
+    @property
+    def key(self) -> EventKey:
+        return self.article_id, self.sequence
 
 
 def of_event(event: EnrichedEvent) -> bytes:

@@ -20,7 +20,7 @@ from audittrail.archive import format, object_names, objects, reader, repair
 from audittrail.events import database_rows
 from audittrail.integrity import fingerprints, provenance
 from audittrail.integrity.provenance import Copy
-from audittrail.integrity.verify import Report
+from audittrail.integrity.report import VerificationReport
 from audittrail.models import Head, OutboxEvent, VerifiedHead
 from audittrail.search import documents, index
 
@@ -76,7 +76,7 @@ class Holding:
         return max((sequence for sequence, _ in self.known), default=0)
 
 
-def plan(report: Report, recent: datetime, article_id: str | None = None) -> Iterator[Step]:
+def plan(report: VerificationReport, recent: datetime, article_id: str | None = None) -> Iterator[Step]:
     """Everything that can be done about a report's findings; of what came after `recent` nothing is known to be lost.
 
     `article_id`: only this article's events, and no objects.  Raises SearchUnavailable, ObjectStoreUnavailable.

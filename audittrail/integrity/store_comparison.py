@@ -1,16 +1,34 @@
-"""The search index and the archive against the database: the same events, each once, the same in every field."""
+"""Every other store against the database: the same events, each once, the same in every field."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from audittrail.archive import reader
+from audittrail.events.event import EnrichedEvent, EventKey
 from audittrail.integrity import fingerprints
-from audittrail.integrity.archive_digests import Archived, Digester, Unreadable
+from audittrail.integrity.archive_digests import Digester, Unreadable
 from audittrail.integrity.findings import Finding
+from audittrail.integrity.fingerprints import EventDigest
 from audittrail.search import documents, index
 
-Key = tuple[str, int]
+_ARCHIVE_KINDS = {"missing": "object_missing", "gap": "object_missing", "added": "added"}
+"""Kinds of ObjectProblem → kinds of Finding; others are object_changed."""
+
+
+class StoreUnavailable(Exception):
+    """A further store cannot be read now; the text says why."""
+
+
+class FurtherStore(Protocol):
+    """A store of another sink that takes part in verification (see verify.further_stores)."""
+
+    @property
+    def name(self) -> str:
+        """Not one of report.STORES."""
+
+    def digests(self, article_id: str | None) -> Iterable[EventDigest]:
+        """Every event that the store holds, or of one article; in any order. Raises StoreUnavailable."""
 
 
 class Witness(NamedTuple):
@@ -21,7 +39,7 @@ class Witness(NamedTuple):
     hash: bytes
 
 
-def witnesses(trail: list[dict]) -> Iterator[tuple[Key, Witness]]:
+def witnesses(trail: list[EnrichedEvent]) -> Iterator[tuple[EventKey, Witness]]:
     """Of one article's events, in order."""
     section = None
     for event in trail:
@@ -34,14 +52,18 @@ def witnesses(trail: list[dict]) -> Iterator[tuple[Key, Witness]]:
 
 
 class Comparison:
-    """Copies in one store, fed one by one; `remaining` are the events not seen there yet."""
+    """Copies in one store, compared one by one; `remaining` are the events not seen there yet.
 
-    def __init__(self, store: str, known: dict[Key, Witness], in_scope):
+    `known`: the database's events; `in_scope`: whether a copy is looked at.
+    """
+
+    def __init__(self, store: str, known: dict[EventKey, Witness], in_scope: Callable[[EventKey], bool]):
         self.store, self._known, self._in_scope = store, known, in_scope
-        self._seen: set[Key] = set()
+        self._seen: set[EventKey] = set()
 
-    def feed(self, key: Key, digest: bytes, hash_: bytes, expected) -> Iterator[Finding]:
-        """`expected`: which of a witness's digests this store must equal."""
+    def compare(self, copy: EventDigest, fingerprint_of: Callable[[Witness], bytes]) -> Iterator[Finding]:
+        """What is wrong with a copy. `fingerprint_of`: which of a witness's digests this store must equal."""
+        key = copy.key
         if not self._in_scope(key):
             return
         witness = self._known.get(key)
@@ -49,9 +71,9 @@ class Comparison:
             yield self._finding(key, "doubled", "the store holds it more than once")
         elif witness is None:
             yield self._finding(key, "added", "the database has no such event")
-        elif witness.hash != hash_:
-            yield self._finding(key, "forged", f"its hash is {hash_.hex()}, in the database {witness.hash.hex()}")
-        elif expected(witness) != digest:
+        elif witness.hash != copy.hash:
+            yield self._finding(key, "forged", f"its hash is {copy.hash.hex()}, in the database {witness.hash.hex()}")
+        elif copy.fingerprint is not None and copy.fingerprint != fingerprint_of(witness):
             yield self._finding(
                 key,
                 "altered",
@@ -59,26 +81,25 @@ class Comparison:
             )
         self._seen.add(key)
 
-    def remaining(self) -> list[Key]:
+    def remaining(self) -> list[EventKey]:
         return [key for key in self._known if key not in self._seen]
 
-    def _finding(self, key: Key, kind: str, detail: str) -> Finding:
+    def _finding(self, key: EventKey, kind: str, detail: str) -> Finding:
         return Finding(self.store, kind, *key, detail)
 
 
-def indexed(comparison: Comparison, article_id: str | None) -> Iterator[Finding]:
+def compare_index(comparison: Comparison, article_id: str | None) -> Iterator[Finding]:
     """What is wrong with any document of the index. Raises index.SearchUnavailable."""
     query: index.Query = {"term": {"article_id": article_id}} if article_id else {"match_all": {}}
     for found in _fetched_ahead(index.scan(query)):
         document = found.document
-        key = (document.get("article_id", ""), document.get("sequence", 0))
-        if found.id != documents.document_id(*key):
+        article, sequence = document.get("article_id", ""), document.get("sequence", 0)
+        if found.id != documents.document_id(article, sequence):
             detail = f"document {found.id} does not stand under its own identity"
-            yield Finding("index", "added", str(key[0]), int(key[1]), detail)
+            yield Finding("index", "added", str(article), int(sequence), detail)
             continue
-        yield from comparison.feed(
-            key, fingerprints.of_document(document), _bytes(document.get("hash")), lambda witness: witness.document
-        )
+        copy = EventDigest(article, sequence, _bytes(document.get("hash")), fingerprints.of_document(document))
+        yield from comparison.compare(copy, lambda witness: witness.document)
 
 
 def _fetched_ahead(pages: Iterator[list[index.Found]]) -> Iterator[index.Found]:
@@ -90,44 +111,47 @@ def _fetched_ahead(pages: Iterator[list[index.Found]]) -> Iterator[index.Found]:
             yield from page
 
 
-class Archive(NamedTuple):
+class ArchiveReading(NamedTuple):
     """What was read of the archive: what is wrong with its objects, and their events."""
 
     findings: list[Finding]
-    events: list[Archived]
+    events: list[EventDigest]
 
 
-def read_archive(digested: Digester) -> Archive:
-    """Every object of the archive, each read once. Raises objects.ObjectStoreUnavailable, and FileNotFoundError for one
-    that went meanwhile.
+def read_archive(digest: Digester) -> ArchiveReading:
+    """Every object of the archive, each read once. Raises ObjectStoreUnavailable, and FileNotFoundError for one that
+    went meanwhile.
     """
-    kinds = {"missing": "object_missing", "gap": "object_missing", "added": "added"}
-    findings, events = [], []
+    unreadable: list[Finding] = []
+    events: list[EventDigest] = []
 
     def seen(name: str, content: bytes) -> None:
         try:
-            events.extend(digested(content))
+            events.extend(digest(content))
         except Unreadable as error:
-            findings.append(Finding("archive", "object_changed", name, 0, f"cannot be read: {error}"))
+            unreadable.append(Finding("archive", "object_changed", name, 0, f"cannot be read: {error}"))
 
-    broken = [
-        Finding("archive", kinds.get(found.kind, "object_changed"), found.name, 0, found.detail)
-        for found in reader.check(seen)
+    problems = [
+        Finding("archive", _ARCHIVE_KINDS.get(problem.kind, "object_changed"), problem.name, 0, problem.detail)
+        for problem in reader.check(seen)
     ]
-    return Archive(broken + findings, events)
+    return ArchiveReading(problems + unreadable, events)
 
 
-def archived(comparison: Comparison, archive: Archive) -> Iterator[Finding]:
+def compare_archive(comparison: Comparison, reading: ArchiveReading) -> Iterator[Finding]:
     """What is wrong with the archive's objects, and with every event in them."""
-    yield from archive.findings
-    for event in archive.events:
-        yield from comparison.feed(
-            (event.article_id, event.sequence), event.fingerprint, event.hash, lambda witness: witness.event
-        )
+    yield from reading.findings
+    yield from compare_events(comparison, reading.events)
 
 
-def _bytes(text) -> bytes:
+def compare_events(comparison: Comparison, copies: Iterable[EventDigest]) -> Iterator[Finding]:
+    """What is wrong with copies of events in a store that holds them as they are in the database."""
+    for copy in copies:
+        yield from comparison.compare(copy, lambda witness: witness.event)
+
+
+def _bytes(text: object) -> bytes:
     try:
-        return bytes.fromhex(text)
-    except (TypeError, ValueError):
+        return bytes.fromhex(text) if isinstance(text, str) else b""
+    except ValueError:
         return b""

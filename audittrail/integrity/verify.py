@@ -1,7 +1,7 @@
 """Is the trail complete and unaltered?  Every store is read and held against the others, and against the live articles.
 
 Capture heads say how far each article's trail goes and with which hash; the chain proves each event before; index and
-archive must hold the same events, the same in every field.  What is still on its way is counted, not held against
+archive must hold the same events, the same in every field. What is still on its way is counted, not held against
 anyone.
 """
 
@@ -9,41 +9,31 @@ import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils import timezone
 
-from audittrail.archive import objects
+from audittrail.archive.object_storage import ObjectStoreUnavailable
 from audittrail.events import database_rows
-from audittrail.integrity import archive_digests, chain_check, drift, store_comparison
-from audittrail.integrity.chain_check import Anchor, Expected
+from audittrail.events.event import EnrichedEvent, EventKey
+from audittrail.integrity import chain_check, drift, store_comparison
+from audittrail.integrity.archive_digests import SubprocessDied, digest_in_process, digest_in_subprocess
+from audittrail.integrity.captured import Captured, load_captured
 from audittrail.integrity.findings import Finding
-from audittrail.models import Fork, Head, OutboxEvent, VerifiedHead
+from audittrail.integrity.report import STORES, VerificationReport
+from audittrail.integrity.store_comparison import ArchiveReading, Comparison, FurtherStore, StoreUnavailable, Witness
+from audittrail.models import Fork, VerifiedHead
 from audittrail.search.index import SearchUnavailable
 
-STORES = ("database", "index", "archive")
 WORTH_A_PROCESS = 5_000
 """Events from which on a second process saves more than the half second in which it starts."""
 
+further_stores: list[FurtherStore] = []
+"""Stores of other sinks, which their apps add when they are ready: read and compared like those of report.STORES."""
 
-@dataclass
-class Report:
-    """What was read, what is on its way, and what is wrong; `complete` when nothing is."""
-
-    started_at: datetime
-    articles: int = 0
-    events: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STORES, 0))
-    pending: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STORES, 0))
-    set_aside: int = 0
-    amended: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def complete(self) -> bool:
-        return not self.findings
+Progress = Callable[[str, int], None]
+"""Is called with a store and how many more of its events have been read."""
 
 
 def verify(
@@ -51,23 +41,22 @@ def verify(
     *,
     grace: timedelta = timedelta(seconds=60),
     incremental: bool = False,
-    progress: Callable[[str, int], None] = lambda stage, count: None,
-) -> Report:
+    progress: Progress = lambda store, count: None,
+) -> VerificationReport:
     """Verify everything, or one article.
 
-    grace: events captured within it before the start may still be on their way.  incremental: only articles that moved
-    since they were last verified, from there on, and the database only.  progress: told of each stage and how much it
-    read.
+    `grace`: events captured within it before the start may still be on their way. `incremental`: only articles that
+    moved since they were last verified, from there on, and the database only.
     """
-    report = Report(timezone.now())
-    with _no_cycles(), transaction.atomic():
+    report = VerificationReport(timezone.now())
+    with _cycle_collector_off(), transaction.atomic():
         _read_only_snapshot()
-        run = _Run(report, article_id, report.started_at - grace, progress)
-        run.load()
+        run = _Verification(report, load_captured(article_id, report.started_at - grace), progress)
+        run.report_captured()
         if incremental:
-            run.database(incremental)
+            run.check_database(incremental=True)
         else:
-            run.every_store()
+            run.check_every_store()
             report.findings += drift.live(article_id)
     if report.complete:
         run.remember()
@@ -75,8 +64,13 @@ def verify(
     return report
 
 
+def store_names() -> tuple[str, ...]:
+    """All stores that are verified."""
+    return (*STORES, *(store.name for store in further_stores))
+
+
 @contextmanager
-def _no_cycles() -> Iterator[None]:
+def _cycle_collector_off() -> Iterator[None]:
     """Events by the thousand, and no cycle among them: the collector would go through them again and again, a fifth of
     the time.
     """
@@ -92,96 +86,142 @@ def _read_only_snapshot() -> None:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
-class _Run:
-    def __init__(self, report: Report, article_id: str | None, recent: datetime, progress):
-        self.report, self.article_id, self.recent, self.progress = report, article_id, recent, progress
-        self.expected: dict[str, Expected] = {}
-        self.known: dict[store_comparison.Key, store_comparison.Witness] = {}
-        self.waiting: set[store_comparison.Key] = set()
-        self.fresh: set[store_comparison.Key] = set()
-        self.amended: set[store_comparison.Key] = set()
+class _Verification:
+    """The steps of one verification; each adds to the report."""
 
-    def load(self) -> None:
-        """Heads, earlier verifications, and the events that the outbox has not handed over yet."""
-        heads = self._of_article(Head.objects.filter(sequence__gt=0)).values_list("article_id", "sequence", "hash")
-        verified = self._of_article(VerifiedHead.objects.all()).values_list("article_id", "sequence", "hash")
-        anchors = {article: Anchor(sequence, bytes(hash_)) for article, sequence, hash_ in verified}
-        self.expected = {
-            article: Expected(Anchor(sequence, bytes(hash_)), anchors.pop(article, None))
-            for article, sequence, hash_ in heads.iterator()
-        }
-        for article, anchor in anchors.items():
-            self._found("capture", "head_altered", article, anchor.sequence, "the head of a verified article is gone")
-            self.expected[article] = Expected(anchor, anchor)
-        self.report.articles = len(self.expected)
-        outbox = self._of_article(OutboxEvent.objects.all())
-        self.waiting = set(outbox.unpublished().values_list("article_id", "sequence").iterator())
-        self.fresh = set(outbox.published_after(self.recent).values_list("article_id", "sequence").iterator())
-        self.report.set_aside = outbox.set_aside().count()
-        self.amended = set(outbox.exclude(amendments=[]).values_list("article_id", "sequence").iterator())
-        self.report.amended = len(self.amended)
+    def __init__(self, report: VerificationReport, captured: Captured, progress: Progress):
+        self._report, self._captured, self._progress = report, captured, progress
+        self._known: dict[EventKey, Witness] = {}
 
-    def database(self, incremental: bool) -> None:
-        seen = set()
-        for article, events, findings in chain_check.walk(self._events(incremental), self.expected):
+    def report_captured(self) -> None:
+        self._report.articles = len(self._captured.expected)
+        self._report.set_aside = self._captured.set_aside
+        self._report.amended = len(self._captured.amended)
+        for article, anchor in self._captured.headless.items():
+            self._add("capture", "head_altered", article, anchor.sequence, "the head of a verified article is gone")
+
+    def check_every_store(self) -> None:
+        """The archive is read in a thread, and digested in a subprocess where it is long, while database and index are
+        read here.
+        """
+        is_long = self._captured.events > WORTH_A_PROCESS
+        digester = digest_in_subprocess() if is_long else nullcontext(digest_in_process)
+        article_id = self._captured.article_id
+        with digester as digest, ThreadPoolExecutor(1, thread_name_prefix="archive") as pool:
+            reading = pool.submit(store_comparison.read_archive, digest)
+            self.check_database(incremental=False)
+            self._check_index(article_id)
+            self._check_archive(reading)
+            for store in further_stores:
+                self._check_further(store, article_id)
+
+    def check_database(self, *, incremental: bool) -> None:
+        """Check the chain of every article, or of those that have moved since they were verified."""
+        seen: set[str] = set()
+        for article, trail, findings in chain_check.walk(self._events(incremental), self._captured.expected):
             seen.add(article)
-            self.report.findings += self._without_pending("database", findings)
-            self.report.events["database"] += len(events)
+            self._report.findings += self._without_pending("database", findings)
+            self._report.events["database"] += len(trail)
             if not incremental:
-                self.known.update(store_comparison.witnesses(events))
-            self.progress("database", len(events))
-        for article, (head, verified) in self.expected.items():
+                self._known.update(store_comparison.witnesses(trail))
+            self._progress("database", len(trail))
+        for article, (head, verified) in self._captured.expected.items():
             if article not in seen and not (incremental and verified == head):
                 absent = Finding("database", "cut_off", article, 1, f"none of the events 1 to {head.sequence} is there")
-                self.report.findings += self._without_pending("database", [absent])
-        for fork in self._of_article(Fork.objects.all()):
-            self._found(
-                fork.found_in,
-                "fork",
-                fork.article_id,
-                fork.sequence,
-                f"refused hash {bytes(fork.other_hash).hex()}, kept {bytes(fork.known_hash).hex()}",
-            )
+                self._report.findings += self._without_pending("database", [absent])
+        self._report_forks()
 
-    def every_store(self) -> None:
-        """The archive is read in a thread, and its digests made beside this process where it is long, while database
-        and index are.
-        """
-        events = sum(head.sequence for head, _ in self.expected.values())
-        beside = archive_digests.beside() if events > WORTH_A_PROCESS else nullcontext(archive_digests.here)
-        with beside as digested, ThreadPoolExecutor(1, thread_name_prefix="archive") as pool:
-            reading = pool.submit(store_comparison.read_archive, digested)
-            self.database(incremental=False)
-            self.index()
-            self.archive(reading)
+    def _events(self, incremental: bool) -> Iterator[EnrichedEvent]:
+        if incremental:
+            return database_rows.events(_MOVED, [])
+        if self._captured.article_id:
+            return database_rows.events("e.article_id = %s", [self._captured.article_id])
+        return database_rows.events()
 
-    def index(self) -> None:
-        comparison = store_comparison.Comparison("index", self.known, self._in_scope)
+    def _report_forks(self) -> None:
+        forks = Fork.objects.all()
+        for fork in forks.filter(article_id=self._captured.article_id) if self._captured.article_id else forks:
+            detail = f"refused hash {bytes(fork.other_hash).hex()}, kept {bytes(fork.known_hash).hex()}"
+            self._add(fork.found_in, "fork", fork.article_id, fork.sequence, detail)
+
+    def _check_index(self, article_id: str | None) -> None:
+        comparison = self._comparison("index")
         try:
-            self._compare(comparison, store_comparison.indexed(comparison, self.article_id))
+            self._compare(comparison, store_comparison.compare_index(comparison, article_id))
         except SearchUnavailable as error:
-            self._found("index", "unavailable", "", 0, str(error))
+            self._add("index", "unavailable", "", 0, str(error))
 
-    def archive(self, reading: Future[store_comparison.Archive]) -> None:
-        comparison = store_comparison.Comparison("archive", self.known, self._in_scope)
+    def _check_archive(self, reading: Future[ArchiveReading]) -> None:
+        comparison = self._comparison("archive")
         try:
-            self._compare(comparison, store_comparison.archived(comparison, reading.result()))
-        except (objects.ObjectStoreUnavailable, archive_digests.Died) as error:
-            self._found("archive", "unavailable", "", 0, str(error))
+            self._compare(comparison, store_comparison.compare_archive(comparison, reading.result()))
+        except (ObjectStoreUnavailable, SubprocessDied) as error:
+            self._add("archive", "unavailable", "", 0, str(error))
         except FileNotFoundError as error:
-            self._found("archive", "object_missing", "", 0, f"gone while it was read: {error}")
+            self._add("archive", "object_missing", "", 0, f"gone while it was read: {error}")
+
+    def _check_further(self, store: FurtherStore, article_id: str | None) -> None:
+        comparison = self._comparison(store.name)
+        try:
+            self._compare(comparison, store_comparison.compare_events(comparison, store.digests(article_id)))
+        except StoreUnavailable as error:
+            self._add(store.name, "unavailable", "", 0, str(error))
+
+    def _comparison(self, store: str) -> Comparison:
+        self._report.events.setdefault(store, 0)
+        self._report.pending.setdefault(store, 0)
+        return Comparison(store, self._known, self._in_scope)
+
+    def _in_scope(self, key: EventKey) -> bool:
+        """Copies of events that came after the snapshot, or that reached a store before the database, are not looked
+        at.
+        """
+        if key not in self._known and self._captured.may_be_on_its_way(key):
+            return False
+        return self._captured.covers(key)
+
+    def _compare(self, comparison: Comparison, findings: Iterator[Finding]) -> None:
+        self._report.findings += findings
+        remaining = comparison.remaining()
+        self._report.events[comparison.store] = len(self._known) - len(remaining)
+        self._progress(comparison.store, len(self._known) - len(remaining))
+        for key in remaining:
+            if key in self._captured.fresh:
+                self._report.pending[comparison.store] += 1
+            else:
+                self._add(comparison.store, "missing", *key, "the database has it")
+
+    def _without_pending(self, store: str, findings: list[Finding]) -> Iterator[Finding]:
+        """The findings but for events that the outbox still holds back, or has handed over just now: they are on their
+        way and not lost.
+        """
+        for found in findings:
+            if found.kind == "altered" and (found.article_id, found.sequence) in self._captured.amended:
+                continue
+            if found.kind in ("missing", "cut_off") and not self._is_anything_lost(store, found):
+                continue
+            yield found
+
+    def _is_anything_lost(self, store: str, absent: Finding) -> bool:
+        """Whether any event of a finding of absent ones is not on its way; counts those that are."""
+        article = absent.article_id
+        last = self._captured.last_sequence(article) if absent.kind == "cut_off" else absent.sequence
+        on_their_way = [
+            self._captured.may_be_on_its_way((article, sequence)) for sequence in range(absent.sequence, last + 1)
+        ]
+        self._report.pending[store] += sum(on_their_way)
+        return not all(on_their_way)
+
+    def _add(self, store: str, kind: str, article: str, sequence: int, detail: str) -> None:
+        self._report.findings.append(Finding(store, kind, article, sequence, detail))
 
     def remember(self) -> None:
         """Keep what was found sound, so that it cannot be set back unseen."""
         now = timezone.now()
-        done = [
-            (article, head)
-            for article, (head, verified) in self.expected.items()
-            if head != verified and (article, head.sequence) not in self.waiting | self.fresh
-        ]
         rows = [
             VerifiedHead(article_id=article, sequence=head.sequence, hash=head.hash, verified_at=now)
-            for article, head in done
+            for article, (head, verified) in self._captured.expected.items()
+            if head != verified and not self._captured.may_be_on_its_way((article, head.sequence))
         ]
         VerifiedHead.objects.using("pipeline").bulk_create(
             rows,
@@ -191,74 +231,11 @@ class _Run:
             update_fields=["sequence", "hash", "verified_at"],
         )
 
-    def _events(self, incremental: bool) -> Iterator[dict]:
-        if incremental:
-            return database_rows.events(_MOVED, [])
-        return (
-            database_rows.events("e.article_id = %s", [self.article_id]) if self.article_id else database_rows.events()
-        )
-
-    def _compare(self, comparison: store_comparison.Comparison, findings: Iterator[Finding]) -> None:
-        before = len(self.known)
-        self.report.findings += findings
-        remaining = comparison.remaining()
-        self.report.events[comparison.store] = before - len(remaining)
-        self.progress(comparison.store, before - len(remaining))
-        for key in remaining:
-            if key in self.fresh:
-                self.report.pending[comparison.store] += 1
-            else:
-                self._found(comparison.store, "missing", *key, "the database has it")
-
-    def _without_pending(self, store: str, findings: list[Finding]) -> Iterator[Finding]:
-        """An event that the outbox still holds back, or has handed over just now, is on its way and not lost."""
-        for found in findings:
-            # Its hashes are those of what was captured, which the outbox keeps beside the amendments.
-            if found.kind == "altered" and (found.article_id, found.sequence) in self.amended:
-                continue
-            if found.kind in ("missing", "cut_off"):
-                last = self._last(found.article_id) if found.kind == "cut_off" else found.sequence
-                lost = [
-                    n
-                    for n in range(found.sequence, last + 1)
-                    if (found.article_id, n) not in self.waiting and (found.article_id, n) not in self.fresh
-                ]
-                self.report.pending[store] += last + 1 - found.sequence - len(lost)
-                if not lost:
-                    continue
-            yield found
-
-    def _last(self, article: str) -> int:
-        head, verified = self.expected[article]
-        return max(head.sequence, verified.sequence if verified else 0)
-
-    def _in_scope(self, key: store_comparison.Key) -> bool:
-        """Copies of events that came after the snapshot, or that reached this store before the database, are not looked
-        at.
-        """
-        article, sequence = key
-        if self.article_id and article != self.article_id:
-            return False
-        if key not in self.known and key in self.waiting | self.fresh:
-            return False
-        return (article not in self.expected and not self._is_new(article)) or (
-            article in self.expected and sequence <= self.expected[article].head.sequence
-        )
-
-    def _is_new(self, article: str) -> bool:
-        """Whether an article without a head in the snapshot has been captured since."""
-        return Head.objects.using("pipeline").filter(article_id=article).exists()
-
-    def _of_article(self, rows):
-        return rows.filter(article_id=self.article_id) if self.article_id else rows
-
-    def _found(self, store: str, kind: str, article: str, sequence: int, detail: str) -> None:
-        self.report.findings.append(Finding(store, kind, article, sequence, detail))
-
 
 # From the last keyframe that was verified, for articles that have moved since.
 _MOVED = """EXISTS (
   SELECT 1 FROM audittrail_head h LEFT JOIN audittrail_verifiedhead v USING (article_id)
   WHERE h.article_id = e.article_id AND (v.sequence IS NULL OR v.sequence <> h.sequence OR v.hash <> h.hash)
-    AND e.sequence >= coalesce((SELECT max(k.sequence) FROM audittrail_auditevent k
-                                WHERE k.article_id = e.article_id AND k.sequence <= v.sequence AND k.keyframe IS NOT NULL), 0))"""
+    AND e.sequence >= coalesce((
+      SELECT max(k.sequence) FROM audittrail_auditevent k
+      WHERE k.article_id = e.article_id AND k.sequence <= v.sequence AND k.keyframe IS NOT NULL), 0))"""

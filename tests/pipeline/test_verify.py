@@ -1,6 +1,7 @@
 """Every way to tamper with the trail has a name, and verification says it."""
 
 import io
+import json
 import uuid
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,7 +12,10 @@ from django.core.management import call_command
 
 from audittrail import Actor, article_id, conf, context
 from audittrail.archive import format, object_names, objects, reader
+from audittrail.events import database_rows
 from audittrail.integrity.chain import event_hash
+from audittrail.integrity.fingerprints import EventDigest
+from audittrail.integrity.store_comparison import StoreUnavailable
 from audittrail.integrity.verify import verify
 from audittrail.search import documents, index
 from newsroom.models import Article
@@ -247,3 +251,48 @@ def test_what_was_published_just_now_is_on_its_way_and_not_lost(article, superus
     report = verify(article, grace=timedelta(hours=1))
     assert report.pending["database"] == 1
     assert not {finding for finding in report.findings if finding.store == "database"}
+
+
+class Copies:
+    """A further store: the database's events of an article but for some."""
+
+    name = "warehouse"
+
+    def __init__(self, *lacking: int):
+        self.lacking = lacking
+
+    def digests(self, article_id):
+        for event in database_rows.events("e.article_id = %s", [article_id]):
+            if event["sequence"] not in self.lacking:
+                yield EventDigest.of(event)
+
+
+class Away(Copies):
+    def digests(self, article_id):
+        raise StoreUnavailable("The warehouse does not answer.")
+
+
+def test_what_a_further_store_lacks_is_missing_there(article, monkeypatch):
+    monkeypatch.setattr("audittrail.integrity.verify.further_stores", [Copies(3)])
+    assert found(article) == {("warehouse", "missing", 3)}
+
+
+def test_events_of_a_further_store_are_counted_and_shown(article, monkeypatch):
+    monkeypatch.setattr("audittrail.integrity.verify.further_stores", [Copies()])
+    output = io.StringIO()
+    call_command("verify_trail", article=article, stdout=output)
+    assert "warehouse" in output.getvalue()
+    report = verify(article)
+    assert report.complete and report.events["warehouse"] == report.events["database"]
+
+
+def test_a_further_store_that_is_away_proves_nothing(article, monkeypatch):
+    monkeypatch.setattr("audittrail.integrity.verify.further_stores", [Away()])
+    assert found(article) == {("warehouse", "unavailable", 0)}
+
+
+def test_without_further_stores_the_json_names_three(article):
+    output = io.StringIO()
+    call_command("verify_trail", article=article, json=True, stdout=output)
+    report = json.loads(output.getvalue())
+    assert list(report["events"]) == list(report["pending"]) == ["database", "index", "archive"]

@@ -10,7 +10,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from audittrail.integrity.findings import KINDS
-from audittrail.integrity.verify import STORES, Report, verify
+from audittrail.integrity.report import VerificationReport
+from audittrail.integrity.verify import store_names, verify
 
 _SHOWN = 50
 
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         if not report.complete:
             raise SystemExit(1)
 
-    def _verified(self, article, incremental, grace, quiet) -> Report:
+    def _verified(self, article, incremental, grace, quiet) -> VerificationReport:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -55,7 +56,7 @@ class Command(BaseCommand):
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), disable=quiet or not self.stderr.isatty()) as progress:
-            tasks = {store: progress.add_task(store) for store in STORES}
+            tasks = {store: progress.add_task(store) for store in store_names()}
             return verify(
                 article,
                 grace=timedelta(seconds=grace),
@@ -64,14 +65,14 @@ class Command(BaseCommand):
             )
 
 
-def _plain(report: Report) -> dict:
+def _plain(report: VerificationReport) -> dict:
     findings = [finding._asdict() for finding in report.findings]
     return {**asdict(report), "findings": findings, "complete": report.complete}
 
 
-def _show(report: Report, incremental: bool, console: Console) -> None:
+def _show(report: VerificationReport, incremental: bool, console: Console) -> None:
     table = Table("Store", "Events verified", "On their way")
-    for store in ("database",) if incremental else STORES:
+    for store in ("database",) if incremental else report.events:
         table.add_row(store, f"{report.events[store]:,}", f"{report.pending[store]:,}")
     console.print(table)
     read = sum(report.events.values())
@@ -92,7 +93,7 @@ def _show(report: Report, incremental: bool, console: Console) -> None:
     _show_findings(report, console)
 
 
-def _show_findings(report: Report, console: Console) -> None:
+def _show_findings(report: VerificationReport, console: Console) -> None:
     table = Table(
         "Store", "Kind", "Article or object", "Sequence", "Detail", title=f"{len(report.findings):,} findings"
     )

@@ -19,8 +19,9 @@ from audittrail import conf
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
+from audittrail.integrity.report import STORES, VerificationReport
 from audittrail.integrity.restore import DEEDS, Step, plan
-from audittrail.integrity.verify import STORES, Report, verify
+from audittrail.integrity.verify import verify
 from audittrail.search.index import SearchUnavailable
 from consumers.operations import outbox_retention
 from consumers.operations.restoring import carry_out
@@ -81,7 +82,7 @@ class Command(BaseCommand):
             ) from error
         self._conclude(report)
 
-    def _restore(self, grace: timedelta, dry_run: bool) -> Report:
+    def _restore(self, grace: timedelta, dry_run: bool) -> VerificationReport:
         """In rounds, as a rebuilt object shows what else is lacking; the last verification."""
         began = timezone.now()
         self._archive_is_behind = self._store != "index" and _archive_is_behind()
@@ -126,7 +127,7 @@ class Command(BaseCommand):
             return "nothing yet: the archive stage may still bring it; run this again once Kafka answers and the stage has caught up"
         return None
 
-    def _carry_out(self, report: Report, recent: datetime, total: int) -> None:
+    def _carry_out(self, report: VerificationReport, recent: datetime, total: int) -> None:
         steps = (step for step in plan(report, recent, self._article) if self._why_not(step) is None)
         done = 0
         with Progress(console=Console(stderr=True), disable=not self.stderr.isatty()) as progress:
@@ -138,7 +139,7 @@ class Command(BaseCommand):
                     self.stderr.write(problem)
         self.stdout.write(f"{done:,} of {total:,} steps done.")
 
-    def _conclude(self, report: Report) -> None:
+    def _conclude(self, report: VerificationReport) -> None:
         if report.complete:
             self.stdout.write("The trail is complete: nothing is lost, repeated, forked or altered.")
             return

@@ -59,8 +59,8 @@ def test_a_map_that_has_a_key_twice_is_refused():
 def test_the_process_beside_gives_the_same_digests_and_outlives_what_is_no_object():
     content = format.to_parquet(format.table([enriched_event(sequence=number) for number in (1, 2)]))
 
-    with archive_digests.beside() as digested:
-        assert digested(content) == archive_digests.here(content)
+    with archive_digests.digest_in_subprocess() as digested:
+        assert digested(content) == archive_digests.digest_in_process(content)
         with pytest.raises(archive_digests.Unreadable):
             digested(b"no Parquet")
         assert [event.sequence for event in digested(content)] == [1, 2]
@@ -69,5 +69,5 @@ def test_the_process_beside_gives_the_same_digests_and_outlives_what_is_no_objec
 def test_a_process_beside_that_died_is_no_answer(monkeypatch):
     monkeypatch.setattr(archive_digests.sys, "executable", "/bin/false")
 
-    with archive_digests.beside() as digested, pytest.raises(archive_digests.Died, match="nothing is verified"):
+    with archive_digests.digest_in_subprocess() as digested, pytest.raises(archive_digests.SubprocessDied, match="nothing is verified"):
         digested(b"")
