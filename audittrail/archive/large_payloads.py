@@ -5,16 +5,15 @@ as the archive. Functions that ask for one raise ObjectStoreError when the store
 """
 
 from collections.abc import Callable
+from copy import copy
 from hashlib import sha256
+from uuid import UUID
 
 from audittrail import conf
 from audittrail.archive.object_storage import archive_storage
+from audittrail.contracts.codec import AnyEvent
+from audittrail.events.event import Event, PayloadReference
 from audittrail.events.versions import is_reference
-
-LEFT_OUT = {"changes": [], "labels": {}, "keyframe": None}
-"""What the reference leaves to the object."""
-
-_IDENTITY = ("event_id", "article_id", "sequence", "hash")
 
 
 class PayloadError(Exception):
@@ -34,14 +33,14 @@ def name_of(digest: bytes) -> str:
     return f"payloads/{digest.hex()[:2]}/{digest.hex()}"
 
 
-def put(data: bytes) -> dict:
-    """Store bytes, once; their reference: {"sha256": bytes, "size": int}. The same bytes always have the same one."""
+def put(data: bytes) -> PayloadReference:
+    """Store bytes, once; their reference. The same bytes always have the same one."""
     digest = sha256(data).digest()
     archive_storage.create_once(name_of(digest), data)
     return {"sha256": digest, "size": len(data)}
 
 
-def get(reference: dict) -> bytes:
+def get(reference: PayloadReference) -> bytes:
     """The bytes of a reference, checked. Raises DanglingPayload or AlteredPayload."""
     name = name_of(reference["sha256"])
     try:
@@ -55,25 +54,37 @@ def get(reference: dict) -> bytes:
     return data
 
 
-def shrink(event: dict, encode: Callable[[dict], bytes]) -> bytes:
+def without_content(event: Event) -> Event:
+    """The event without what a reference leaves to the object: changes, labels and keyframe."""
+    return {**event, "changes": [], "labels": {}, "keyframe": None}
+
+
+def shrink(event: Event, encode: Callable[[Event], bytes]) -> bytes:
     """The event encoded; above conf.event_limit() bytes its encoding goes to object storage, and a reference to it is
     encoded instead.
     """
     data = encode(event)
     if len(data) <= conf.event_limit():
         return data
-    return encode(event | LEFT_OUT | {"payload": put(data)})
+    return encode({**without_content(event), "payload": put(data)})
 
 
-def resolve(event: dict, decode: Callable[[bytes], dict]) -> dict:
+def resolve(event: AnyEvent, decode: Callable[[bytes], Event]) -> AnyEvent:
     """The complete event: itself, or with what its reference left out. ``payload`` stays, to tell where that lies.
 
     ``decode`` turns framed bytes into an event. Raises DanglingPayload, AlteredPayload, or what ``decode`` raises.
     """
-    if not is_reference(event):
-        return event
     reference = event["payload"]
+    if reference is None or not is_reference(event):
+        return event
     stored = decode(get(reference))
-    if any(stored[field] != event[field] for field in _IDENTITY):
+    if _identity(stored) != _identity(event):
         raise AlteredPayload(f"{name_of(reference['sha256'])} is another event than the one that refers to it")
-    return event | {field: stored[field] for field in LEFT_OUT}
+    complete = copy(event)
+    complete["changes"], complete["labels"] = stored["changes"], stored["labels"]
+    complete["keyframe"] = stored["keyframe"]
+    return complete
+
+
+def _identity(event: Event) -> tuple[UUID, str, int, bytes]:
+    return event["event_id"], event["article_id"], event["sequence"], event["hash"]

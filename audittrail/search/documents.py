@@ -2,8 +2,9 @@
 out.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, Literal, NotRequired, TypedDict
 
 from django_elasticsearch_dsl import Document, fields
 from django_elasticsearch_dsl.registries import registry
@@ -11,6 +12,8 @@ from elasticsearch.dsl import normalizer
 
 from audittrail import conf
 from audittrail.events.html import searchable_text
+from audittrail.events.event import ActorType, Change, EnrichedEvent, Operation
+from audittrail.events.field_check import require_same_fields
 from audittrail.models import AuditEvent
 
 SECTION = "section"
@@ -31,7 +34,7 @@ def _text() -> fields.TextField:
 
 
 @registry.register_document
-class EventDocument(Document):
+class EventDocument(Document):  # type: ignore[misc]  # django_elasticsearch_dsl brings no types
     """The mapping. Lower-cased words are matched whole, texts by their words (no stemming: an audit wants what was
     written).
     """
@@ -91,36 +94,123 @@ class EventDocument(Document):
         dynamic = "false"
 
 
+class DocumentActor(TypedDict):
+    """Who made the change; the parts of a profile only where one is known."""
+
+    type: ActorType
+    id: str | None
+    version: int | None
+    name: NotRequired[str]
+    byline: NotRequired[str]
+    role: NotRequired[str]
+    desk: NotRequired[str]
+
+
+class SearchedTexts(TypedDict):
+    """What the texts of the article gained (`inserted`) and lost (`removed`); values of scalars and relations `before`
+    and `after` the change, by identity and by name; whether any of the four was cut (`truncated`).
+    """
+
+    inserted: list[str]
+    removed: list[str]
+    before: list[str]
+    after: list[str]
+    truncated: bool
+
+
+class SearchDocument(SearchedTexts):
+    """What an event is searched by. `section`: identity and name, [] for none, null where it is not known."""
+
+    event_id: str
+    article_id: str
+    article_key: str
+    kind: str
+    sequence: int
+    action: str
+    operation: Operation
+    title: str
+    status: str | None
+    section: list[str] | None
+    occurred_at: str
+    recorded_at: str
+    actor: DocumentActor
+    channel: str | None
+    request_id: str | None
+    correlation_id: str | None
+    ip: str | None
+    fields_changed: list[str]
+    labels: list[str]
+    words_added: int
+    words_removed: int
+    hash: str
+
+
+class IndexedDocument(SearchDocument):
+    """A document with the time of its indexing, as it is written."""
+
+    indexed_at: str
+
+
+def _require_mapped(properties: Mapping[str, Any], document: type) -> None:
+    require_same_fields(
+        properties,
+        "the mapping (audittrail.search.documents.EventDocument)",
+        document.__annotations__,
+        f"audittrail.search.documents.{document.__name__}",
+        remedy="a field that is not mapped is not searched: change both, then rebuild the index",
+    )
+
+
+_MAPPING = EventDocument._doc_type.mapping.to_dict()["properties"]
+_require_mapped(_MAPPING, IndexedDocument)
+_require_mapped(_MAPPING["actor"]["properties"], DocumentActor)
+
+
 def document_id(article_id: str, sequence: int) -> str:
     return f"{article_id}:{sequence}"
 
 
-def source(event: dict, section: list[str] | None = None) -> dict:
+def source(event: EnrichedEvent, section: list[str] | None = None) -> SearchDocument:
     """The document of an enriched event (its content resolved, where it was too large for a message).
 
     `section`: that of the article before this event, [] for none, None where it is not known. Not every event says its
     section, so it is carried from event to event; see `section_after`. Texts are cut to conf.search_text_limit()
-    characters each, `truncated` tells it. `indexed_at` is left to the writer.
+    characters each, `truncated` says so. `indexed_at` is left to the writer.
     """
-    texts = {
-        "inserted": _inserted(event),
-        "removed": _removed(event),
-        "before": _sides(event, "before"),
-        "after": _sides(event, "after"),
-    }
-    limit = conf.search_text_limit()
-    parts = {name: _bounded(some, limit) for name, some in texts.items()}
+    context = event["context"]
     return {
-        **_metadata(event),
+        "event_id": str(event["event_id"]),
+        "article_id": event["article_id"],
+        "article_key": event["article_id"].rpartition(":")[2],
+        "kind": event["kind"],
+        "sequence": event["sequence"],
+        "action": event["action"],
+        "operation": event["operation"],
+        "title": event["title"],
+        "status": event["status"],
         "section": section_after(event, section),
+        "occurred_at": event["occurred_at"].isoformat(),
+        "recorded_at": event["recorded_at"].isoformat(),
         "actor": _actor(event),
-        **{name: texts for name, (texts, _) in parts.items()},
+        "channel": context["channel"],
+        "request_id": context["request_id"],
+        "correlation_id": context["correlation_id"],
+        "ip": context["ip"],
+        "fields_changed": [change["field"] for change in event["changes"]],
+        **_searched_texts(event),
         "labels": sorted({label for names in event["labels"].values() for label in names.values()}),
-        "truncated": any(cut for _, cut in parts.values()),
+        "words_added": event["words_added"],
+        "words_removed": event["words_removed"],
+        "hash": event["hash"].hex(),
     }
 
 
-def section_after(event: dict, before: list[str] | None) -> list[str] | None:
+def indexed_now(document: SearchDocument) -> IndexedDocument:
+    """The document as it is written now."""
+    return {**document, "indexed_at": now()}
+
+
+def section_after(event: EnrichedEvent, before: list[str] | None) -> list[str] | None:
     """Identity and name of the article's section after the event: [] for none, None where neither event nor `before`
     tell.
     """
@@ -133,35 +223,31 @@ def section_after(event: dict, before: list[str] | None) -> list[str] | None:
     return before
 
 
-def _section(event: dict, value: str | None) -> list[str]:
+def _section(event: EnrichedEvent, value: str | None) -> list[str]:
     if value is None:
         return []
     label = event["labels"].get(SECTION, {}).get(value)
     return [value, label] if label else [value]
 
 
-def _metadata(event: dict) -> dict:
-    context = event["context"]
-    same = ["article_id", "kind", "sequence", "action", "operation", "title", "status", "words_added", "words_removed"]
-    return {
-        **{name: event[name] for name in same},
-        "event_id": str(event["event_id"]),
-        "article_key": event["article_id"].rpartition(":")[2],
-        "occurred_at": event["occurred_at"].isoformat(),
-        "recorded_at": event["recorded_at"].isoformat(),
-        **{name: context[name] for name in ("channel", "request_id", "correlation_id", "ip")},
-        "fields_changed": [change["field"] for change in event["changes"]],
-        "hash": event["hash"].hex(),
-    }
+def _searched_texts(event: EnrichedEvent) -> SearchedTexts:
+    limit = conf.search_text_limit()
+    inserted, inserted_cut = _bounded(_inserted(event), limit)
+    removed, removed_cut = _bounded(_removed(event), limit)
+    before, before_cut = _bounded(_sides(event, "before"), limit)
+    after, after_cut = _bounded(_sides(event, "after"), limit)
+    truncated = inserted_cut or removed_cut or before_cut or after_cut
+    return {"inserted": inserted, "removed": removed, "before": before, "after": after, "truncated": truncated}
 
 
-def _actor(event: dict) -> dict:
+def _actor(event: EnrichedEvent) -> DocumentActor:
     actor = event["actor"]
-    profile = event["actor_profile"] or actor["snapshot"] or {}
-    return {"type": actor["type"], "id": actor["id"], "version": actor["version"], **profile}
+    found: DocumentActor = {"type": actor["type"], "id": actor["id"], "version": actor["version"]}
+    profile = event["actor_profile"] or actor["snapshot"]
+    return {**found, **profile} if profile else found
 
 
-def _inserted(event: dict) -> Iterator[str]:
+def _inserted(event: EnrichedEvent) -> Iterator[str]:
     """What the event put into texts; where the text before is not known, the whole text."""
     values = event["keyframe"]["values"] if event["keyframe"] else {}
     if event["operation"] == "create":
@@ -173,28 +259,34 @@ def _inserted(event: dict) -> Iterator[str]:
         yield from (searchable_text(edit["inserted"]) for edit in change["edits"] or ())
 
 
-def _removed(event: dict) -> Iterator[str]:
+def _removed(event: EnrichedEvent) -> Iterator[str]:
     for change in event["changes"]:
         if change["kind"] == "text" and change["edits"] is None:
             yield searchable_text(change["before"] or "")
         yield from (searchable_text(edit["removed"]) for edit in change["edits"] or ())
 
 
-def _sides(event: dict, side: str) -> Iterator[str]:
+def _sides(event: EnrichedEvent, side: Literal["before", "after"]) -> Iterator[str]:
     """Values of scalars and relations on one side of the change, by identity and by name."""
     for change in event["changes"]:
         names = event["labels"].get(change["field"], {})
-        values = [change[side]] if change["kind"] == "scalar" else change[f"{side}_ids"] or ()
-        for value in values:
+        for value in _side(change, side):
             if value is not None:
                 yield value
                 if value in names:
                     yield names[value]
 
 
+def _side(change: Change, side: Literal["before", "after"]) -> Sequence[str | None]:
+    if change["kind"] == "scalar":
+        return [change[side]]
+    return (change["before_ids"] if side == "before" else change["after_ids"]) or ()
+
+
 def _bounded(texts: Iterable[str], limit: int) -> tuple[list[str], bool]:
     """Non-empty texts up to `limit` characters in all, and whether something was cut."""
-    kept, room = [], limit
+    kept: list[str] = []
+    room = limit
     for text in filter(None, map(str.strip, texts)):
         kept.append(text[:room])
         room -= len(text)

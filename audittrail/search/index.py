@@ -217,7 +217,7 @@ def scan(query: Query, *, name: str | None = None, with_documents: bool = True) 
         client().close_point_in_time(id=pit)
 
 
-def write(documents: Iterable[Document], name: str | None = None) -> list[Result]:
+def write(documents: Iterable[Mapping[str, Any]], name: str | None = None) -> list[Result]:
     """Create documents under their article and sequence; never overwrites. One result for each, in order.
 
     Raises SearchUnavailable, some documents then being written: the same call again completes it.
@@ -225,12 +225,12 @@ def write(documents: Iterable[Document], name: str | None = None) -> list[Result
     return _bulk("create", documents, name)
 
 
-def overwrite(documents: Iterable[Document]) -> list[Result]:
+def overwrite(documents: Iterable[Mapping[str, Any]]) -> list[Result]:
     """Write documents under their article and sequence, whatever stands there. Results and errors as of `write`."""
     return _bulk("index", documents, None)
 
 
-def _bulk(operation: str, documents: Iterable[Document], name: str | None) -> list[Result]:
+def _bulk(operation: str, documents: Iterable[Mapping[str, Any]], name: str | None) -> list[Result]:
     results: list[Result] = []
     wanted = ",".join(f"items.{operation}.{part}" for part in _ANSWER_PARTS)
     for operations in _requests(operation, documents):
@@ -245,7 +245,7 @@ def _bulk(operation: str, documents: Iterable[Document], name: str | None) -> li
     return results
 
 
-def _requests(operation: str, documents: Iterable[Document]) -> Iterator[list[bytes]]:
+def _requests(operation: str, documents: Iterable[Mapping[str, Any]]) -> Iterator[list[bytes]]:
     operations: list[bytes] = []
     size = 0
     for document in documents:

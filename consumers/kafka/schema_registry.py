@@ -5,13 +5,16 @@ process.
 import json
 import logging
 from functools import cache
+from typing import overload
 
 import httpx
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from audittrail import contracts
+from audittrail.contracts import EnrichedContract, RawContract
 from audittrail.contracts.codec import Codec
+from audittrail.events.event import EnrichedEvent, Event
 from consumers import conf
 from consumers.errors import NotReady
 
@@ -101,7 +104,11 @@ def schemas() -> Schemas:
     return Schemas(client())
 
 
-def codec(contract: str) -> Codec:
+@overload
+def codec(contract: RawContract) -> Codec[Event]: ...
+@overload
+def codec(contract: EnrichedContract) -> Codec[EnrichedEvent]: ...
+def codec(contract: RawContract | EnrichedContract) -> Codec[Event] | Codec[EnrichedEvent]:
     """A codec for the newest version of a contract. Raises NotReady."""
     version = contracts.latest(contract)
     return Codec(contract, version, schemas().id_of(contract, version))

@@ -1,18 +1,28 @@
 """Records to events: what is not one is rejected with its reason."""
 
-from audittrail.contracts.codec import Codec, UndecodableEvent
+from typing import Generic, NamedTuple
+
+from audittrail.contracts.codec import AnyEvent, Codec, UndecodableEvent
 from audittrail.contracts.validation import InvalidEvent, validate
+from audittrail.events.event import Event
 from consumers.kafka.schema_registry import Schemas
 from consumers.records import Record, Rejection
 
-Decoded = tuple[Record, dict]
+
+class Decoded(NamedTuple, Generic[AnyEvent]):
+    """A record, and the event that is in it."""
+
+    record: Record
+    event: AnyEvent
 
 
-def decode(codec: Codec, schemas: Schemas, records: list[Record]) -> tuple[list[Decoded], list[Rejection]]:
+def decode(
+    codec: Codec[AnyEvent], schemas: Schemas, records: list[Record]
+) -> tuple[list[Decoded[AnyEvent]], list[Rejection]]:
     """The valid events among records, in order, and the rest. Raises NotReady when a schema's id cannot be looked
     up.
     """
-    decoded: list[Decoded] = []
+    decoded: list[Decoded[AnyEvent]] = []
     rejections: list[Rejection] = []
     for record in records:
         try:
@@ -22,12 +32,12 @@ def decode(codec: Codec, schemas: Schemas, records: list[Record]) -> tuple[list[
             continue
         try:
             validate(event)
-            decoded.append((record, event))
+            decoded.append(Decoded(record, event))
         except InvalidEvent as error:
             rejections.append(rejection(record, event, "invalid_event", str(error)))
     return decoded, rejections
 
 
-def rejection(record: Record, event: dict, reason: str, detail: str) -> Rejection:
+def rejection(record: Record, event: Event, reason: str, detail: str) -> Rejection:
     """The rejection of a record whose event is known."""
     return Rejection(record, reason, detail, event["article_id"], event["sequence"])

@@ -11,7 +11,8 @@ from audittrail import conf as audit
 from audittrail import contracts
 from audittrail.archive import large_payloads
 from audittrail.archive.object_storage import ObjectStoreError
-from audittrail.contracts.codec import Codec, UndecodableEvent
+from audittrail.contracts.codec import AnyEvent, Codec, UndecodableEvent
+from audittrail.events.event import Event
 from audittrail.events.versions import is_reference
 from consumers.errors import NotReady
 from consumers.kafka.schema_registry import codec, schemas
@@ -26,17 +27,38 @@ class HexReference(TypedDict):
     size: int
 
 
-def whole(decoded: list[Decoded]) -> tuple[list[Decoded], list[Rejection]]:
-    """The events with what they left in object storage, and those for which it is not there. Raises NotReady."""
-    complete: list[Decoded] = []
+class UnusablePayload(Exception):
+    """What an event left in object storage is not there, or is something else; `reason` is a short code, `detail` says
+    it in words.
+    """
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+def resolve(event: AnyEvent) -> AnyEvent:
+    """The event with what it left in object storage. Raises UnusablePayload, NotReady."""
+    if not is_reference(event):
+        return event
+    try:
+        with _available():
+            return large_payloads.resolve(event, lambda data: _raw().decode(data, schemas().by_id))
+    except large_payloads.DanglingPayload as error:
+        raise UnusablePayload("payload_missing", str(error)) from error
+    except (large_payloads.AlteredPayload, UndecodableEvent) as error:
+        raise UnusablePayload("payload_altered", str(error)) from error
+
+
+def resolve_all(decoded: list[Decoded[AnyEvent]]) -> tuple[list[Decoded[AnyEvent]], list[Rejection]]:
+    """The events with what they left in object storage, and those for which it cannot be used. Raises NotReady."""
+    complete: list[Decoded[AnyEvent]] = []
     rejections: list[Rejection] = []
     for record, event in decoded:
         try:
-            complete.append((record, _resolved(event) if is_reference(event) else event))
-        except large_payloads.DanglingPayload as error:
-            rejections.append(rejection(record, event, "payload_missing", str(error)))
-        except (large_payloads.AlteredPayload, UndecodableEvent) as error:
-            rejections.append(rejection(record, event, "payload_altered", str(error)))
+            complete.append(Decoded(record, resolve(event)))
+        except UnusablePayload as error:
+            rejections.append(rejection(record, event, error.reason, error.detail))
     return complete, rejections
 
 
@@ -53,13 +75,8 @@ def fetch(reference: HexReference) -> bytes:
         return large_payloads.get({"sha256": bytes.fromhex(reference["sha256"]), "size": reference["size"]})
 
 
-def _resolved(event: dict) -> dict:
-    with _available():
-        return large_payloads.resolve(event, lambda data: _raw().decode(data, schemas().by_id))
-
-
 @cache
-def _raw() -> Codec:
+def _raw() -> Codec[Event]:
     return codec(contracts.RAW)
 
 

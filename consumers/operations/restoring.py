@@ -16,10 +16,10 @@ import psycopg
 
 from audittrail import outbox
 from audittrail.archive import repair
+from audittrail.events import database_rows
 from audittrail.integrity.restore import Step, right_in
 from audittrail.search import documents, index
 from consumers.database import connect
-from consumers.stages import database_rows
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +68,10 @@ def _insert(steps: list[Step], recent: datetime) -> Problems:
         connection.execute(database_rows.CREATE_INCOMING)
         for article, some in _by_article(steps):
             with connection.transaction():
-                homeless = database_rows.store_events(connection, [step.event for step in some])
+                duplicates = database_rows.store_events(connection, [step.event for step in some])
             problems += [
                 f"{article} #{some[number].sequence}: another row has its event_id; see --replace-altered"
-                for number in homeless
+                for number in duplicates
             ]
     return problems
 
@@ -94,10 +94,9 @@ def _replace_rows(connection: psycopg.Connection, article: str, steps: list[Step
         evidence = orjson.dumps(step.detail, default=_hexadecimal).decode()
         connection.execute(_FORK, [article, step.sequence, step.event["hash"], step.detail["hash"], evidence])
     connection.execute(_REMOVE, [article, [step.sequence for step in steps]])
-    if homeless := database_rows.store_events(connection, [step.event for step in steps]):
-        raise psycopg.IntegrityError(
-            f"another article's row has the event_id of {', '.join(f'#{steps[number].sequence}' for number in homeless)}"
-        )
+    if duplicates := database_rows.store_events(connection, [step.event for step in steps]):
+        taken = ", ".join(f"#{steps[number].sequence}" for number in duplicates)
+        raise psycopg.IntegrityError(f"another article's row has the event_id of {taken}")
 
 
 def _publish(steps: list[Step], recent: datetime) -> Problems:

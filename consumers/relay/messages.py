@@ -121,7 +121,7 @@ def violation(event: dict) -> InvalidEvent | None:
     try:
         codec.encode(event)
         validate(event)
-        bare = codec.encode(event | large_payloads.LEFT_OUT)
+        bare = codec.encode(large_payloads.without_content(event))
         return _too_large(bare) if len(bare) > LARGEST_MESSAGE else None
     except InvalidEvent as found:
         return found

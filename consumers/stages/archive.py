@@ -94,7 +94,7 @@ class ArchiveSink(Stage):
 
     def process(self, records: list[Record]) -> Outcome:
         decoded, undecodable = decode(self._codec, schema_registry.schemas(), records)
-        whole, unresolvable = large_payloads.whole(decoded)
+        whole, unresolvable = large_payloads.resolve_all(decoded)
         by_partition = groupby(sorted(self._rows(whole), key=_place), key=lambda row: row["partition"])
         uploads = [self._uploads.submit(self._append, partition, list(rows)) for partition, rows in by_partition]
         try:

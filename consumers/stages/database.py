@@ -3,13 +3,16 @@ transaction.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TypeVar
 
 import psycopg
 from confluent_kafka import KafkaException
+from psycopg.rows import TupleRow
 
 from audittrail import contracts
 from audittrail.contracts.codec import UndecodableEvent
+from audittrail.events import database_rows
+from audittrail.events.event import EnrichedEvent
 from consumers import conf, stages
 from consumers.database import connect
 from consumers.dead_letters import rows as dead_letter_rows
@@ -21,17 +24,16 @@ from consumers.messages import large_payloads
 from consumers.messages.decoding import Decoded, decode, rejection
 from consumers.records import Outcome, Partition, Record, Rejection
 from consumers.runtime.stage import Stage
-from consumers.stages import database_rows as rows
+from consumers.stages import sink_positions
+from consumers.stages.sink_positions import Reached, Taken
 
 # A frozen process must not keep its successor waiting for its locks for ever.
 _LIMITS = "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s'; SET statement_timeout = '60s'"
 
-
-class Lease(NamedTuple):
-    """A partition held: its topic's id, and the token without which nothing is committed for it."""
-
-    topic_id: str
-    token: int
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+Connection = psycopg.Connection[TupleRow]
+DecodedLetter = tuple[Record, wire_format.Letter]
 
 
 class DatabaseSink(Stage):
@@ -44,8 +46,8 @@ class DatabaseSink(Stage):
 
     def __init__(self) -> None:
         super().__init__()
-        self._connection: psycopg.Connection | None = None
-        self._leases: dict[Partition, Lease] = {}
+        self._connection: Connection | None = None
+        self._held: dict[Partition, Taken] = {}
 
     def open(self) -> None:
         self._codec = codec(contracts.ENRICHED)
@@ -59,46 +61,49 @@ class DatabaseSink(Stage):
             topic_ids = topics.ids(clients.admin(), sorted({partition.topic for partition in partitions}))
         except KafkaException as error:
             raise NotReady(f"Kafka: ids of topics not known: {error.args[0].str()}") from error
-        taken = self._ask(lambda connection: rows.take_positions(connection, self.group, topic_ids, partitions))
-        self._leases.update(
-            {Partition(topic, number): Lease(topic_id, token) for topic, number, topic_id, _, token in taken}
-        )
-        return {Partition(topic, number): offset for topic, number, _, offset, _ in taken}
+        taken = self._ask(lambda connection: sink_positions.take(connection, self.group, topic_ids, partitions))
+        found = {Partition(each.topic, each.number): each for each in taken}
+        self._held |= found
+        return {partition: each.offset for partition, each in found.items()}
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
-            self._leases.pop(partition, None)
+            self._held.pop(partition, None)
 
     def process(self, records: list[Record]) -> Outcome:
         dead = [record for record in records if record.topic == conf.dead_letter_topic()]
         alive = [record for record in records if record.topic != conf.dead_letter_topic()]
         events, undecodable = decode(self._codec, schemas(), alive)
-        whole, unresolvable = large_payloads.whole(events)
+        whole, unresolvable = large_payloads.resolve_all(events)
         letters, undecoded = _decode_letters(dead)
         refused = self._ask(lambda connection: self._store(connection, records, whole, letters))
         return Outcome(rejections=undecodable + unresolvable + undecoded + refused)
 
     def _store(
-        self, connection: psycopg.Connection, records: list[Record], events: list[Decoded], letters: list[Decoded]
+        self,
+        connection: Connection,
+        records: list[Record],
+        events: list[Decoded[EnrichedEvent]],
+        letters: list[DecodedLetter],
     ) -> list[Rejection]:
         with connection.transaction():
-            if not rows.advance(connection, self.group, self._reached(records)):
+            if not sink_positions.advance(connection, self.group, self._reached(records)):
                 raise Fenced("another process has taken over partitions of the database sink")
-            return _isolating(connection, events, _store_events) + _isolating(connection, letters, _store_letters)
+            return _isolating(connection, events, _store_events, _unstorable_event) + _isolating(
+                connection, letters, _store_letters, _unstorable_letter
+            )
 
-    def _reached(self, records: list[Record]) -> list[tuple[str, int, int, int]]:
+    def _reached(self, records: list[Record]) -> list[Reached]:
         ends = {record.source: record.offset + 1 for record in records}
-        return [
-            (self._leases[partition].topic_id, partition.number, self._leases[partition].token, end)
-            for partition, end in ends.items()
-        ]
+        held = ((self._held[partition], end) for partition, end in ends.items())
+        return [Reached(taken.topic_id, taken.number, taken.token, end) for taken, end in held]
 
-    def _ask(self, question: Callable[[psycopg.Connection], object]):
+    def _ask(self, question: Callable[[Connection], Answer]) -> Answer:
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = connect()
                 self._connection.execute(_LIMITS)
-                self._connection.execute(rows.CREATE_INCOMING)
+                self._connection.execute(database_rows.CREATE_INCOMING)
             return question(self._connection)
         except psycopg.Error as error:
             if self._connection:
@@ -106,8 +111,9 @@ class DatabaseSink(Stage):
             raise NotReady(f"PostgreSQL: {str(error).strip()}") from error
 
 
-def _decode_letters(records: list[Record]) -> tuple[list[Decoded], list[Rejection]]:
-    decoded, rejections = [], []
+def _decode_letters(records: list[Record]) -> tuple[list[DecodedLetter], list[Rejection]]:
+    decoded: list[DecodedLetter] = []
+    rejections: list[Rejection] = []
     for record in records:
         try:
             decoded.append((record, wire_format.decode(record.value, schemas().by_id)))
@@ -116,7 +122,12 @@ def _decode_letters(records: list[Record]) -> tuple[list[Decoded], list[Rejectio
     return decoded, rejections
 
 
-def _isolating(connection: psycopg.Connection, items: list[Decoded], store: Callable) -> list[Rejection]:
+def _isolating(
+    connection: Connection,
+    items: list[Item],
+    store: Callable[[Connection, list[Item]], list[Rejection]],
+    unstorable: Callable[[Item, str], Rejection],
+) -> list[Rejection]:
     """Store all; where PostgreSQL refuses the data, halve until only the refused records are left out."""
     if not items:
         return []
@@ -124,22 +135,37 @@ def _isolating(connection: psycopg.Connection, items: list[Decoded], store: Call
         with connection.transaction():
             return store(connection, items)
     except psycopg.Error as error:
-        if not rows.is_unstorable(error):
+        if not _is_unstorable(error):
             raise
         if len(items) == 1:
-            record, content = items[0]
-            return [
-                Rejection(record, "unstorable", str(error).strip(), content.get("article_id"), content.get("sequence"))
-            ]
+            return [unstorable(items[0], str(error).strip())]
     middle = len(items) // 2
-    return _isolating(connection, items[:middle], store) + _isolating(connection, items[middle:], store)
+    return _isolating(connection, items[:middle], store, unstorable) + _isolating(
+        connection, items[middle:], store, unstorable
+    )
 
 
-def _store_events(connection: psycopg.Connection, events: list[Decoded]) -> list[Rejection]:
-    homeless = rows.store_events(connection, (event for _, event in events))
-    return [rejection(*events[number], "event_id_reused", "another event has this event_id") for number in homeless]
+def _is_unstorable(error: psycopg.Error) -> bool:
+    """Whether it is the data that PostgreSQL refuses (a NUL, a number out of range, a key too long), and will refuse
+    again.
+    """
+    return isinstance(error, psycopg.DataError) or (error.sqlstate or "")[:2] in ("22", "23", "54")
 
 
-def _store_letters(connection: psycopg.Connection, letters: list[Decoded]) -> list[Rejection]:
+def _store_events(connection: Connection, events: list[Decoded[EnrichedEvent]]) -> list[Rejection]:
+    duplicates = database_rows.store_events(connection, (event for _, event in events))
+    return [rejection(*events[number], "event_id_reused", "another event has this event_id") for number in duplicates]
+
+
+def _unstorable_event(decoded: Decoded[EnrichedEvent], detail: str) -> Rejection:
+    return rejection(decoded.record, decoded.event, "unstorable", detail)
+
+
+def _store_letters(connection: Connection, letters: list[DecodedLetter]) -> list[Rejection]:
     dead_letter_rows.store_letters(connection, (letter for _, letter in letters))
     return []
+
+
+def _unstorable_letter(decoded: DecodedLetter, detail: str) -> Rejection:
+    record, letter = decoded
+    return Rejection(record, "unstorable", detail, letter.get("article_id"), letter.get("sequence"))

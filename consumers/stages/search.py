@@ -1,11 +1,15 @@
 """The search sink: enriched events into the search index, each once."""
 
+from collections.abc import Iterator
+
 import orjson
 from django.db import DatabaseError, InterfaceError, connections
 
 from audittrail import contracts
+from audittrail.events.event import EnrichedEvent
 from audittrail.models import Fork
 from audittrail.search import documents, index
+from audittrail.search.documents import IndexedDocument
 from audittrail.search.index import Fate, SearchUnavailable
 from consumers import stages
 from consumers.errors import NotReady
@@ -37,15 +41,15 @@ class SearchSink(Stage):
 
     def process(self, records: list[Record]) -> Outcome:
         decoded, undecodable = decode(self._codec, schema_registry.schemas(), records)
-        whole, unresolvable = large_payloads.whole(decoded)
+        whole, unresolvable = large_payloads.resolve_all(decoded)
         try:
             refused = self._store(whole)
         except SearchUnavailable as error:
             raise NotReady(str(error)) from error
         return Outcome(rejections=undecodable + unresolvable + refused)
 
-    def _store(self, decoded: list[Decoded]) -> list[Rejection]:
-        ordered = sorted(decoded, key=lambda item: _key(item[1]))
+    def _store(self, decoded: list[Decoded[EnrichedEvent]]) -> list[Rejection]:
+        ordered = sorted(decoded, key=lambda item: _key(item.event))
         results = index.write(list(_documents([event for _, event in ordered])))
         _record_forks(
             [event for (_, event), result in zip(ordered, results, strict=True) if result.fate is Fate.EXISTS]
@@ -57,11 +61,11 @@ class SearchSink(Stage):
         ]
 
 
-def _key(event: dict) -> tuple[str, int]:
+def _key(event: EnrichedEvent) -> tuple[str, int]:
     return event["article_id"], event["sequence"]
 
 
-def _documents(events: list[dict]):
+def _documents(events: list[EnrichedEvent]) -> Iterator[IndexedDocument]:
     """Documents of events in order of article and sequence, each section carried from the event before, here or in the
     index.
     """
@@ -71,17 +75,21 @@ def _documents(events: list[dict]):
         article, number = _key(event)
         document = documents.source(event, sections.get((article, number - 1)))
         sections[article, number] = document["section"]
-        yield document | {"indexed_at": documents.now()}
+        yield documents.indexed_now(document)
 
 
-def _unknown_sections(events: list[dict]) -> list[tuple[str, int]]:
-    """The events before those that do not tell their section, where these are not among `events`."""
-    here = {_key(event) for event in events}
-    silent = (_key(event) for event in events if documents.section_after(event, None) is None)
-    return [(article, number - 1) for article, number in silent if number > 1 and (article, number - 1) not in here]
+def _unknown_sections(events: list[EnrichedEvent]) -> list[tuple[str, int]]:
+    """The events before those that do not say their section, where these are not among `events`."""
+    included = {_key(event) for event in events}
+    without_section = (_key(event) for event in events if documents.section_after(event, None) is None)
+    return [
+        (article, number - 1)
+        for article, number in without_section
+        if number > 1 and (article, number - 1) not in included
+    ]
 
 
-def _record_forks(events: list[dict]) -> None:
+def _record_forks(events: list[EnrichedEvent]) -> None:
     """Keep those of these events, all in the index already, whose hash is not the index's."""
     known = index.stored(map(_key, events), ["hash"])
     forks = [
@@ -95,7 +103,7 @@ def _record_forks(events: list[dict]) -> None:
         raise NotReady(f"the database does not take a fork: {error}") from error
 
 
-def _fork(event: dict, known_hash: str) -> Fork:
+def _fork(event: EnrichedEvent, known_hash: str) -> Fork:
     return Fork(
         article_id=event["article_id"],
         sequence=event["sequence"],

@@ -16,7 +16,6 @@ from audittrail.integrity.chain import event_hash
 from audittrail.integrity.verify import verify
 from audittrail.models import Fork
 from audittrail.search import documents, index
-from consumers.stages import database_rows as sink_rows
 from newsroom.models import Article
 from testkit.databases import pointed_at
 
@@ -142,7 +141,7 @@ def test_a_replacement_that_breaks_off_has_not_happened(article, superuser, monk
     superuser.execute(
         "UPDATE audittrail_auditevent SET actor_id = 'somebody else' WHERE article_id = %s AND sequence = 3", [article]
     )
-    monkeypatch.setattr(sink_rows, "store_events", away)
+    monkeypatch.setattr(database_rows, "store_events", away)
     with pytest.raises(CommandError, match="gone"):
         restore(article=article, replace_altered=True)
     assert ("database", "altered", 3) in found(article)

@@ -1,7 +1,6 @@
 """Makes a new search index from the database or the archive and puts it in place of the one in use, without a gap for readers."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -12,13 +11,13 @@ from audittrail.archive import reader
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.events import database_rows
+from audittrail.events.event import EnrichedEvent
 from audittrail.models import AuditEvent
 from audittrail.search import index, reindex
 from audittrail.search.index import SearchUnavailable
 from consumers.errors import NotReady
 from consumers.messages import large_payloads
 
-BATCH = 1000
 _TROUBLE = (SearchUnavailable, ObjectStoreUnavailable, DamagedManifest, NotReady, reindex.NotTheSame)
 
 
@@ -62,7 +61,7 @@ class Command(BaseCommand):
 
     def _rebuild(self, source: str, drop_others: bool) -> None:
         _take_turn()
-        events = _from_database() if source == "database" else reader.events()
+        events = database_rows.events() if source == "database" else reader.events()
         total = AuditEvent.objects.count() if source == "database" else None
         with Progress(transient=True) as progress:
             task = progress.add_task(f"events of the {source}", total=total)
@@ -75,19 +74,13 @@ class Command(BaseCommand):
         if summary.others:
             self.stdout.write(f"{len(summary.others):,} documents that the {source} does not have were dropped.")
 
-    def _whole(self, events: Iterable[dict]) -> Iterator[dict]:
+    def _whole(self, events: Iterable[EnrichedEvent]) -> Iterator[EnrichedEvent]:
         """The events with what they left in object storage; those for which it is not there are said and left out."""
-        stream = iter(events)
-        while some := list(islice(stream, BATCH)):
-            complete, rejections = large_payloads.whole([(None, event) for event in some])
-            yield from (event for _, event in complete)
-            for rejected in rejections:
-                self.stderr.write(f"left out: {rejected.article_id} #{rejected.sequence}: {rejected.detail}")
-
-
-def _from_database() -> Iterator[dict]:
-    rows = AuditEvent.objects.order_by("article_id", "sequence")
-    return (database_rows.event_of(row) for row in rows.iterator(chunk_size=BATCH))
+        for event in events:
+            try:
+                yield large_payloads.resolve(event)
+            except large_payloads.UnusablePayload as error:
+                self.stderr.write(f"left out: {event['article_id']} #{event['sequence']}: {error.detail}")
 
 
 def _take_turn() -> None:

@@ -44,7 +44,7 @@ def large() -> tuple[dict, dict]:
     for name in ("action", "actor_profile", "words_added", "words_removed"):
         raw.pop(name)
     stored = large_payloads.put(schema_registry.codec(contracts.RAW).encode(raw))
-    return raw, enriched_event(**raw) | large_payloads.LEFT_OUT | {"payload": stored}
+    return raw, large_payloads.without_content(enriched_event(**raw)) | {"payload": stored}
 
 
 def record(event: dict) -> Record:
@@ -94,11 +94,10 @@ def test_the_enricher_names_them_too(own_trail, own_bucket):
     enricher = stages.ENRICHER.make_stage()
     enricher.open()
     raw, event = large()
-    broken = (
-        raw
-        | large_payloads.LEFT_OUT
-        | {"payload": {"sha256": bytes(32), "size": 7}, "actor": raw["actor"] | {"version": None}}
-    )
+    broken = large_payloads.without_content(raw) | {
+        "payload": {"sha256": bytes(32), "size": 7},
+        "actor": raw["actor"] | {"version": None},
+    }
     (rejection,) = enricher.process(
         [Record(conf.raw_topic(), 0, 0, 0, None, {}, schema_registry.codec(contracts.RAW).encode(broken))]
     ).rejections

@@ -14,9 +14,9 @@ from django.core.management import CommandError, call_command
 from audittrail import conf
 from audittrail.archive import objects, writer
 from audittrail.archive.object_storage import archive_storage
+from audittrail.events import database_rows
 from audittrail.search import documents, index, queries, reindex
 from audittrail.search.index import SearchUnavailable
-from consumers.stages import database_rows
 from testkit.audittrail import indexes
 from testkit.audittrail.events import change
 from testkit.audittrail.indexes import event

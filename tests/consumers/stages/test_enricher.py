@@ -123,5 +123,5 @@ def test_a_large_event_is_judged_by_its_whole_and_stays_a_reference(own_trail):
     (message,) = enricher.process([Record("raw", 0, 0, 0, None, {}, value)]).messages
     event = schema_registry.codec(contracts.ENRICHED).decode(message.value, schema_registry.schemas().by_id)
     assert (event["action"], event["words_added"], event["changes"]) == ("edited", 20_000, [])
-    (((_, whole),), rejections) = large_payloads.whole([(None, event)])
-    assert whole["changes"] == large["changes"] and rejections == []
+    whole = large_payloads.resolve(event)
+    assert whole["changes"] == large["changes"]
