@@ -1,12 +1,14 @@
 """What the consumers know of themselves: desired and observed state, positions, leases, dead letters, lag."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from audittrail.models import OutboxEvent
+from consumers import conf
 
 
 class DesiredState(models.TextChoices):
@@ -113,6 +115,27 @@ class SetAsideEvent(OutboxEvent):
         return f"{self.article_id} #{self.sequence}"
 
 
+class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
+    """Dead letters by what can be done about them."""
+
+    def waiting(self) -> Self:
+        """Letters that were not put back."""
+        return self.filter(replayed_at=None)
+
+    def replayable(self) -> Self:
+        """Letters that can be put back: rejected by the enricher; each article's in order of sequence.
+
+        What a sink rejected is in the enriched topic, from where other sinks have it already: putting it back would
+        double it in the archive. That sink is rebuilt from another store instead.
+        """
+        found = self.waiting().filter(origin_topic=conf.raw_topic())
+        return found.order_by("article_id", "sequence", "origin_partition", "origin_offset")
+
+    def of_article(self, article_id: str, sequences: Collection[int]) -> Self:
+        """Letters of some of an article's events."""
+        return self.filter(article_id=article_id, sequence__in=sequences)
+
+
 class DeadLetter(models.Model):
     """What a stage could not process, with its reason, origin and bytes, until it is replayed."""
 
@@ -133,6 +156,8 @@ class DeadLetter(models.Model):
     failed_at = models.DateTimeField()
     replayed_at = models.DateTimeField(null=True)
 
+    objects = DeadLetterQuerySet.as_manager()
+
     class Meta:
         ordering = ["-failed_at"]
         indexes = [
@@ -144,6 +169,11 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} in {self.stage}"
+
+    @property
+    def is_replayable(self) -> bool:
+        """Whether DeadLetterQuerySet.replayable has it."""
+        return self.replayed_at is None and self.origin_topic == conf.raw_topic()
 
 
 class LagSample(models.Model):

@@ -16,7 +16,6 @@ from kombu.exceptions import OperationalError as BrokerAway
 
 from audittrail.admin_base import AdminPage, ReadOnlyAdmin
 from consumers.admin import stage_cards
-from consumers.dead_letters import replay
 from consumers.models import ControlAction, DeadLetter, StageControl
 from consumers.runtime.stage_spec import MOST_PROCESSES
 from consumers.supervision import control
@@ -134,7 +133,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Put back (replay)…", permissions=["replay"])
     def replay(self, request: HttpRequest, letters) -> HttpResponse | None:
-        chosen = replay.replayable(letters)
+        chosen = letters.replayable()
         ids = [str(key) for key in chosen.values_list("pk", flat=True)[:REPLAY_AT_MOST]]
         if "confirmed" not in request.POST:
             return self._ask(request, letters, ids)

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from consumers.dead_letters import replay
 from consumers.models import DeadLetter
 from consumers.runtime.stage_spec import MOST_PROCESSES
 from consumers.supervision import control
@@ -90,7 +89,7 @@ class DeadLetterSerializer(serializers.ModelSerializer):
         exclude = ("key", "value", "headers")
 
     def get_replayable(self, letter: DeadLetter) -> bool:
-        return replay.is_replayable(letter)
+        return letter.is_replayable
 
 
 class ReplaySerializer(serializers.Serializer):
@@ -150,12 +149,8 @@ class DeadLetterReplay(APIView):
     def post(self, request: Request) -> Response:
         asked = ReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        ids = [
-            str(key)
-            for key in replay.replayable(DeadLetter.objects.filter(pk__in=asked.validated_data["ids"])).values_list(
-                "pk", flat=True
-            )
-        ]
+        letters = DeadLetter.objects.filter(pk__in=asked.validated_data["ids"]).replayable()
+        ids = [str(key) for key in letters.values_list("pk", flat=True)]
         if asked.validated_data["dry_run"]:
             return Response({"replayable": len(ids)})
         replay_dead_letters.delay(ids, request.user.pk)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from confluent_kafka import KafkaException, Producer
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from audittrail.archive.large_payloads import PayloadError
@@ -32,22 +31,6 @@ class Replayed:
 
     done: list[UUID] = field(default_factory=list)
     skipped: dict[UUID, str] = field(default_factory=dict)
-
-
-def replayable(letters: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
-    """Those that can be put back: rejected by the enricher, and not put back before; each article's in order of
-    sequence.
-
-    What a sink rejected is in the enriched topic, from where other sinks have it already: putting it back would double
-    it in the archive. That sink is rebuilt from another store instead.
-    """
-    found = letters.filter(origin_topic=conf.raw_topic(), replayed_at=None)
-    return found.order_by("article_id", "sequence", "origin_partition", "origin_offset")
-
-
-def is_replayable(letter: DeadLetter) -> bool:
-    """The same, of one letter."""
-    return letter.origin_topic == conf.raw_topic() and letter.replayed_at is None
 
 
 def replay(ids: Iterable[UUID]) -> Replayed:
@@ -78,7 +61,7 @@ def original(letter: DeadLetter) -> Message:
 def _replay_some(ids: list[UUID], result: Replayed) -> None:
     # The rows stay locked until they are marked: a second replay passes over them.
     with transaction.atomic(using=DATABASE):
-        locked = replayable(DeadLetter.objects.using(DATABASE)).select_for_update(skip_locked=True).in_bulk(ids)
+        locked = DeadLetter.objects.using(DATABASE).replayable().select_for_update(skip_locked=True).in_bulk(ids)
         messages: dict[UUID, Message] = {}
         for letter in (locked[key] for key in ids if key in locked):
             try:

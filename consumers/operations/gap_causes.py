@@ -8,7 +8,7 @@ from consumers.models import DeadLetter, SetAsideEvent
 
 def dead_letter_causes(article_id: str, sequences: list[int]) -> dict[int, GapCause]:
     """Those of the sequences that lie in the dead letters, with the reason; the latest letter counts."""
-    letters = DeadLetter.objects.filter(article_id=article_id, sequence__in=sequences).order_by("failed_at")
+    letters = DeadLetter.objects.of_article(article_id, sequences).order_by("failed_at")
     return {letter.sequence: _cause(letter) for letter in letters.only("sequence", "reason", "detail", "replayed_at")}
 
 

@@ -7,9 +7,9 @@ from django.db import DatabaseError
 from rich.console import Console
 from rich.table import Table
 
-from consumers.dead_letters.replay import replay, replayable
+from consumers.dead_letters.replay import replay
 from consumers.errors import NotReady
-from consumers.models import DeadLetter
+from consumers.models import DeadLetter, DeadLetterQuerySet
 
 WIDTH = 160
 """Columns of a table that goes to a file or pipe."""
@@ -59,7 +59,6 @@ class Command(BaseCommand):
             self.stderr.write(f"{identity} was not: {why}")
 
 
-def _chosen(**wanted):
-    return replayable(
-        DeadLetter.objects.using("pipeline").filter(**{name: value for name, value in wanted.items() if value})
-    )
+def _chosen(**wanted: str | None) -> DeadLetterQuerySet:
+    letters = DeadLetter.objects.using("pipeline").filter(**{name: value for name, value in wanted.items() if value})
+    return letters.replayable()

@@ -101,7 +101,7 @@ def _report(watch: Watch, problem: str) -> str:
         lines += [f"  {stage}: {article} lacks {count} events" for article, count in list(lacking.items())[:SHOWN]]
     if aside := watch.set_aside():
         lines.append(f"{aside} events are set aside because they violate the contract: see the outbox in the admin")
-    if letters := DeadLetter.objects.using("pipeline").filter(replayed_at=None).count():
+    if letters := DeadLetter.objects.using("pipeline").waiting().count():
         lines.append(f"{letters} dead letters wait to be replayed: see the dead letters in the admin")
     return "\n".join([*lines, problem] if problem else lines)
 

@@ -16,7 +16,7 @@ from audittrail.contracts.codec import UndecodableEvent
 from audittrail.models import AuditEvent
 from consumers import conf
 from consumers.dead_letters import wire_format
-from consumers.dead_letters.replay import REPLAYED_FROM, original, replay, replayable
+from consumers.dead_letters.replay import REPLAYED_FROM, original, replay
 from consumers.models import DeadLetter
 from consumers.records import Record, Rejection
 from consumers.stages.database import DatabaseSink
@@ -135,7 +135,7 @@ def kept(**values) -> DeadLetter:
 
 
 def waiting(**wanted) -> list[UUID]:
-    return list(replayable(DeadLetter.objects.filter(**wanted)).values_list("pk", flat=True))
+    return list(DeadLetter.objects.filter(**wanted).replayable().values_list("pk", flat=True))
 
 
 def test_replay_puts_the_message_back_and_marks_it(own_trail):
