@@ -1,5 +1,7 @@
-"""The stages, in the order in which an event passes them. Adding one is a module and a line: a StageSpec in BUILT_IN, or
-the dotted path of a site's own StageSpec in the Django setting AUDIT_STAGES.
+"""The stages, in the order in which an event passes them.
+
+Adding one is a module and a line: a StageSpec in BUILT_IN, or the dotted path of a site's own StageSpec in the Django
+setting AUDIT_STAGES. docs/adding-a-sink.md shows how.
 """
 
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What database and index lack of the events that articles have: (article → last sequence) → (article → events missing).
+"""What database and index lack of the events that articles have, as StageSpec.missing says it.
 
 Each holds one row or document for each sequence, so counting them up to the last one is enough.
 """

@@ -1,6 +1,6 @@
 """Stages of a site's own, from the Django setting AUDIT_STAGES, and what is wrong with them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -28,18 +28,19 @@ def demand_distinct(specs: Iterable[StageSpec]) -> None:
     """
     owners: dict[tuple[str, object], str] = {}
     for spec in specs:
-        for field, value in _claims(spec):
-            owner = owners.setdefault((field, value), spec.name)
-            if owner is not spec.name:
-                raise ImproperlyConfigured(
-                    f"AUDIT_STAGES: the stages {owner} and {spec.name} have the same {field}. Give each its own; "
-                    f"values of metrics_offset are multiples of {MOST_PROCESSES}."
-                )
+        claims = _claims(spec)
+        if taken := sorted(claims & owners.keys(), key=str):
+            raise ImproperlyConfigured(
+                f"AUDIT_STAGES: the stages {owners[taken[0]]} and {spec.name} have the same {taken[0][0]}. Give each "
+                f"its own; values of metrics_offset are multiples of {MOST_PROCESSES}."
+            )
+        owners |= dict.fromkeys(claims, spec.name)
 
 
-def _claims(spec: StageSpec) -> Iterator[tuple[str, object]]:
-    yield from (("name or alias", name) for name in (spec.name, *spec.aliases))
+def _claims(spec: StageSpec) -> set[tuple[str, object]]:
+    claims: set[tuple[str, object]] = {("name", name) for name in (spec.name, *spec.aliases)}
     if spec.group_name:
-        yield "group_name", spec.group_name
+        claims.add(("group_name", spec.group_name))
     if spec.metrics_offset is not None:
-        yield "metrics_offset", spec.metrics_offset // MOST_PROCESSES
+        claims.add(("metrics_offset", spec.metrics_offset // MOST_PROCESSES))
+    return claims
