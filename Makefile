@@ -51,9 +51,9 @@ bench: .venv programs
 # Consumers are started by the hundred in tests, faults and figures: compiled once, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-# Every test that needs no service; nothing is started. ARGS go to pytest.
+# Every test that needs no service, but the slow; nothing is started. ARGS go to pytest.
 unit: .venv
-	@$(PYTHON) -m pytest -m "not service" --numprocesses 2 --quiet $(ARGS)
+	@$(PYTHON) -m pytest -m "not service and not slow" --numprocesses 2 --quiet $(ARGS)
 
 # What lint finds, then all tests, on a stack of their own that is ended whatever happens. ARGS go to pytest. Three at a time, as some wait for a time-out to pass.
 test: export STACK := test

@@ -22,7 +22,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
     # Last, when nearly all others are done: while they run nothing else can.
-    items.sort(key=lambda item: BREAKS_SERVICES in item.fixturenames)
+    items.sort(key=_breaks_services)
+
+
+def _breaks_services(item: pytest.Item) -> bool:
+    return BREAKS_SERVICES in getattr(item, "fixturenames", ())
 
 
 def _group(item: pytest.Item) -> str:
@@ -33,7 +37,7 @@ def _group(item: pytest.Item) -> str:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Before the test's time limit begins."""
-    with _services(fcntl.LOCK_EX if BREAKS_SERVICES in item.fixturenames else fcntl.LOCK_SH):
+    with _services(fcntl.LOCK_EX if _breaks_services(item) else fcntl.LOCK_SH):
         return (yield)
 
 
@@ -44,7 +48,7 @@ def _services(lock: int) -> Iterator[None]:
         yield
 
 
-def pytest_terminal_summary(terminalreporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What tests have to tell: record_property("report", …)."""
     for result in terminalreporter.stats.get("passed", []):
         for name, text in result.user_properties:

@@ -146,7 +146,9 @@ class Passage:
 
     def _imported(self) -> int:
         with psycopg.connect(**self.trail.superuser) as connection:
-            return connection.execute("SELECT coalesce(sum(revision), 0) FROM newsroom_importedarticle").fetchone()[0]
+            found = connection.execute("SELECT coalesce(sum(revision), 0) FROM newsroom_importedarticle").fetchone()
+        assert found
+        return found[0]
 
     def _kill(self, name: str) -> str:
         process = dict(self._living())[name]

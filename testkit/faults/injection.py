@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from confluent_kafka.admin import AdminClient
@@ -27,6 +28,8 @@ log = logging.getLogger("faults")
 
 DELAYS = 0.2
 """Seconds by which a slow network delays each piece of traffic."""
+CHANGES: dict[str, dict[str, Any]] = {"cut": {"shut": True}, "hold": {"held": True}, "delay": {"delay": DELAYS}}
+"""Kind of fault → what changes in a proxy meanwhile."""
 TAKES_OVER_WITHIN = 20
 
 _AT_WORK = "SELECT 1 FROM consumers_member WHERE pid = %s AND state = 'running' AND processed > 0"
@@ -143,7 +146,7 @@ class Injector:
     def _services(self, kind: str, services: list[Service]) -> Iterator[None]:
         if kind == "freeze":
             with contextlib.ExitStack() as frozen:
-                for process in map(lifecycle.running, services):
+                for process in filter(None, map(lifecycle.running, services)):
                     for member in [process, *process.descendants()]:
                         frozen.enter_context(_frozen(member))
                 yield
@@ -158,7 +161,7 @@ class Injector:
 
     @contextlib.contextmanager
     def _network(self, kind: str, those: list[Proxy]) -> Iterator[None]:
-        values = {"cut": {"shut": True}, "hold": {"held": True}, "delay": {"delay": DELAYS}}[kind]
+        values = CHANGES[kind]
         with contextlib.ExitStack() as changes:
             for proxy in those:
                 changes.enter_context(changed(proxy, **values))

@@ -1,8 +1,9 @@
 """What each place holds, against what the newsroom did: lost, doubled, disordered, altered."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
+from typing import Any
 
 from testkit.faults.ledger import DELETED, Deeds, Key, State, digest
 from testkit.faults.witnesses import Event
@@ -52,8 +53,8 @@ def disorder(found: list[Event]) -> int:
     """
     if found[0].place:
         last, wrong = 0, 0
-        for event in sorted(found, key=lambda event: event.place):
-            wrong += event.sequence < last or event.place[0] != found[0].place[0]
+        for event in sorted(found, key=_place):
+            wrong += event.sequence < last or _place(event)[0] != _place(found[0])[0]
             last = max(last, event.sequence)
         return wrong
     known = {event.sequence: event for event in found}
@@ -61,6 +62,11 @@ def disorder(found: list[Event]) -> int:
         event.previous is not None and sequence - 1 in known and event.previous != known[sequence - 1].hash
         for sequence, event in known.items()
     )
+
+
+def _place(event: Event) -> tuple[int, int]:
+    assert event.place, "not of a topic"
+    return event.place
 
 
 def alterations(found: list[Event], deeds: Deeds, hashes: dict[Key, str]) -> int:
@@ -77,10 +83,11 @@ def alterations(found: list[Event], deeds: Deeds, hashes: dict[Key, str]) -> int
 
 def states(events: dict[int, Event]) -> Iterator[tuple[int, str]]:
     """Sequence and digest of each state that can be rebuilt."""
-    state: dict | None = None
+    state: State | None = None
     last = 0
     for sequence in sorted(events):
         content = events[sequence].content
+        assert content, "of a place that holds no content"
         if sequence != last + 1:
             state = None
         state, last = rebuilt(state, content), sequence
@@ -88,7 +95,7 @@ def states(events: dict[int, Event]) -> Iterator[tuple[int, str]]:
             yield sequence, DELETED if content["operation"] == "delete" else digest(state)
 
 
-def rebuilt(state: State | None, content: dict) -> State | None:
+def rebuilt(state: State | None, content: Mapping[str, Any]) -> State | None:
     """The state after an event; None where it is not known, or where there is none."""
     if content["operation"] == "delete":
         return None
@@ -101,12 +108,13 @@ def rebuilt(state: State | None, content: dict) -> State | None:
     return {**state, **changed}
 
 
-def _after(change: dict, state: State) -> str | list[str]:
+def _after(change: Mapping[str, Any], state: State) -> str | list[str]:
     if change["kind"] == "relation":
         return change["after_ids"]
     if change["edits"] is None:
         return change["after"]
-    text, pieces, at = state[change["field"]], [], 0
+    text, at = str(state[change["field"]]), 0
+    pieces: list[str] = []
     for edit in change["edits"]:
         pieces += [text[at : edit["position"]], edit["inserted"]]
         at = edit["position"] + len(edit["removed"])

@@ -55,7 +55,7 @@ class Ledger:
         with self._lock:
             self._write({"committed": attempt, "at": time.time(), "seconds": round(seconds, 5)})
 
-    def _write(self, line: dict) -> None:
+    def _write(self, line: Mapping[str, object]) -> None:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 
@@ -81,13 +81,15 @@ class Deeds:
 
 def read(path: Path, last: Mapping[str, tuple[int, str]]) -> Deeds:
     """What was done by a ledger. `last`: number and digest of each article that exists now. Raises Contradiction."""
-    attempts, heard = {}, {}
+    attempts: dict[int, list[tuple[str, int, str]]] = {}
+    heard: dict[int, tuple[float, float]] = {}
     for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
         if "attempt" in line:
             attempts[line["attempt"]] = line["states"]
         else:
             heard[line["committed"]] = line["at"], line["seconds"]
-    sure, possible = defaultdict(set), defaultdict(set)
+    sure: dict[Key, set[str]] = defaultdict(set)
+    possible: dict[Key, set[str]] = defaultdict(set)
     for attempt, states in attempts.items():
         for article, number, state in states:
             (sure if attempt in heard else possible)[article, number].add(state)

@@ -44,6 +44,7 @@ def proxies(trail: Trail) -> dict[str, list[Proxy]]:
 
 def _place(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
+    assert parts.hostname and parts.port, url
     return parts.hostname, parts.port
 
 

@@ -119,13 +119,17 @@ def verdicts(trail: Trail, deeds: Deeds) -> dict[str, Verdict]:
 
 def report(result: Result) -> str:
     """The result as people read it."""
-    kinds = Counter()
+    kinds: Counter[str] = Counter()
     for (kind, _), count in result.faults.items():
         kinds[kind] += count
     centiles = statistics.quantiles(result.latencies, n=100)
+    begun = (
+        f"seed {result.seed}, {result.seconds / 60:.1f} minutes under fire, {len(result.latencies):,} saves "
+        f"(p50 {centiles[49] * 1000:.1f} ms, p99 {centiles[98] * 1000:.1f} ms), "
+        f"caught up {result.caught_up_after:.1f} s after the last fault"
+    )
     lines = [
-        f"seed {result.seed}, {result.seconds / 60:.1f} minutes under fire, {len(result.latencies):,} saves"
-        f" (p50 {centiles[49] * 1000:.1f} ms, p99 {centiles[98] * 1000:.1f} ms), caught up {result.caught_up_after:.1f} s after the last fault",
+        begun,
         "",
         f"faults injected: {sum(kinds.values())}: "
         + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())),

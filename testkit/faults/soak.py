@@ -17,7 +17,7 @@ os.environ.setdefault("STACK", "soak")
 
 from testkit.faults.preparation import new_trail
 from testkit.faults.run import Run, report
-from testkit.faults.trail import ROOT
+from testkit.paths import ROOT
 
 
 def main() -> int:

@@ -5,18 +5,20 @@ DuckDB.
 import json
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import boto3
 import duckdb
 import fastavro
 import psycopg
 import requests
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
+from fastavro.types import Schema
 from psycopg.rows import dict_row
 
 from testkit.faults.ledger import digest
@@ -38,7 +40,7 @@ class Event:
     title: str
     previous: str | None = None
     place: tuple[int, int] | None = None
-    content: dict | None = None
+    content: dict[str, Any] | None = None
     """Operation, changes and keyframe; None where the place does not hold them."""
 
 
@@ -61,7 +63,7 @@ def documents(trail: Trail) -> Iterator[Event]:
     """The documents of the index."""
     index = f"{trail.addresses.elasticsearch_url}/{trail.prefix}audit-events"
     requests.post(f"{index}/_refresh", timeout=SECONDS).raise_for_status()
-    query = {
+    query: dict[str, Any] = {
         "size": PAGE,
         "sort": [{"article_id": "asc"}, {"sequence": "asc"}, {"_doc": "asc"}],
         "_source": ["article_id", "sequence", "hash", "title"],
@@ -87,8 +89,8 @@ def archived(trail: Trail) -> Iterator[Event]:
         if not any(Path(folder).iterdir()):
             return
         cursor = duckdb.connect().execute(
-            "SELECT article_id, sequence, hex(hash) AS hash, hex(previous_hash) AS previous_hash, title, operation, changes, keyframe"
-            f" FROM read_parquet('{folder}/*.parquet')"
+            "SELECT article_id, sequence, hex(hash) AS hash, hex(previous_hash) AS previous_hash, title, operation,"
+            f" changes, keyframe FROM read_parquet('{folder}/*.parquet')"
         )
         names = [column[0] for column in cursor.description]
         while some := cursor.fetchmany(PAGE):
@@ -106,8 +108,10 @@ READERS: dict[str, Read] = {
 
 def newsroom(trail: Trail) -> dict[str, tuple[int, str]]:
     """Each article that exists: its number and the digest of its state, from the newsroom's own tables."""
-    query = """SELECT a.id, headline, standfirst, body, coalesce(array_agg(t.tag_id::text) FILTER (WHERE t.tag_id IS NOT NULL), '{}') AS tags
-               FROM newsroom_article a LEFT JOIN newsroom_article_tags t ON t.article_id = a.id GROUP BY a.id"""
+    query = """
+        SELECT a.id, headline, standfirst, body,
+               coalesce(array_agg(t.tag_id::text) FILTER (WHERE t.tag_id IS NOT NULL), '{}') AS tags
+        FROM newsroom_article a LEFT JOIN newsroom_article_tags t ON t.article_id = a.id GROUP BY a.id"""
     with psycopg.connect(**trail.superuser) as connection:
         return {
             f"newsroom.article:{pk}": (
@@ -144,8 +148,14 @@ def committed(trail: Trail, name: str) -> Iterator[tuple[tuple[int, int], bytes]
         if message.error():
             partitions.discard(message.partition())
         else:
-            yield (message.partition(), message.offset()), message.value()
+            yield _place(message), message.value() or b""
     reader.close()
+
+
+def _place(message: Message) -> tuple[int, int]:
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None and offset is not None
+    return partition, offset
 
 
 def _messages(trail: Trail, name: str) -> Iterator[Event]:
@@ -156,7 +166,7 @@ def _messages(trail: Trail, name: str) -> Iterator[Event]:
         yield _event(event, place)
 
 
-def _event(fields: dict, place: tuple[int, int] | None = None) -> Event:
+def _event(fields: Mapping[str, Any], place: tuple[int, int] | None = None) -> Event:
     content = {name: fields[name] for name in ("operation", "changes", "keyframe")}
     return Event(
         fields["article_id"],
@@ -173,14 +183,16 @@ def _hexadecimal(value: bytes | str) -> str:
     return value.hex() if isinstance(value, bytes) else value.lower()
 
 
-def _decoded(trail: Trail, value: bytes) -> dict:
+def _decoded(trail: Trail, value: bytes) -> dict[str, Any]:
     magic, identifier = struct.unpack_from(">bI", value)
     assert magic == 0
-    return fastavro.schemaless_reader(BytesIO(value[5:]), _schema(trail.addresses.registry_url, identifier), None)
+    event = fastavro.schemaless_reader(BytesIO(value[5:]), _schema(trail.addresses.registry_url, identifier), None)
+    assert isinstance(event, dict)
+    return event
 
 
 @cache
-def _schema(registry: str, identifier: int) -> dict:
+def _schema(registry: str, identifier: int) -> Schema:
     answer = requests.get(f"{registry}/schemas/ids/{identifier}", timeout=SECONDS)
     answer.raise_for_status()
     return fastavro.parse_schema(json.loads(answer.json()["schema"]))

@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 DEFAULTS = {
     "article_id": "note-1",
@@ -16,7 +18,7 @@ DEFAULTS = {
     "byline": ["Ada Lane", "Bo Ek"],
     "path": "note-1.txt",
 }
-LIFE = (
+LIFE: tuple[dict[str, Any], ...] = (
     {"action": "created", "body": "One.\n"},
     {
         "status": "Accepted",
@@ -37,19 +39,19 @@ LIFE = (
 )
 
 
-def life() -> list[dict]:
+def life() -> list[dict[str, Any]]:
     """Six events of one article: created, published, saved, moved on, deleted, created again."""
     return [event(revision, **values) for revision, values in enumerate(LIFE, start=1)]
 
 
-def event(revision: int, text: str | None = None, **values) -> dict:
+def event(revision: int, text: str | None = None, **values: Any) -> dict[str, Any]:
     """`text`: the body after a patch."""
     body = values.get("body", text)
     digest = None if values.get("action") == "deleted" else hashlib.sha256((body or "").encode()).hexdigest()
     return {**DEFAULTS, "revision": revision, "body_sha256": digest, **values}
 
 
-def write(path: Path, events: list[dict | str]) -> Path:
+def write(path: Path, events: Sequence[dict[str, Any] | str]) -> Path:
     """Strings are written as they are."""
     lines = (line if isinstance(line, str) else json.dumps(line) for line in events)
     path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))

@@ -2,34 +2,35 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from testkit.faults import ledger
 from testkit.faults.judgement import judge
-from testkit.faults.ledger import Contradiction, Deeds, Ledger, digest
+from testkit.faults.ledger import Contradiction, Deeds, Ledger, State, digest
 from testkit.faults.witnesses import Event
 
 ARTICLE = "newsroom.article:1"
-STATES = [
+STATES: list[State] = [
     {"headline": "Bridge #1", "standfirst": "", "body": "Cracks were found.", "tags": ["2"]},
     {"headline": "Bridge #2", "standfirst": "", "body": "Cracks were never found.", "tags": ["2"]},
     {"headline": "Bridge #2", "standfirst": "", "body": "Cracks were never found.", "tags": ["3", "2"]},
 ]
 
 
-def _change(field: str, kind: str, after=None, after_ids=None, edits=None) -> dict:
+def _change(field: str, kind: str, after=None, after_ids=None, edits=None) -> dict[str, Any]:
     return {"field": field, "kind": kind, "after": after, "after_ids": after_ids, "edits": edits}
 
 
-def _keyframe(state: dict) -> dict:
+def _keyframe(state: State) -> dict[str, Any]:
     return {
         "values": {name: state[name] for name in ("headline", "standfirst", "body")},
         "relations": {"tags": state["tags"]},
     }
 
 
-CONTENTS = [
+CONTENTS: list[dict[str, Any]] = [
     {"operation": "create", "changes": [], "keyframe": _keyframe(STATES[0])},
     {
         "operation": "update",

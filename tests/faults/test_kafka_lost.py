@@ -7,10 +7,10 @@ import psycopg
 import pytest
 
 from stack import fleet, lifecycle, places
-from testkit.consumers.witness import until
 from testkit.faults import ledger, pipeline, witnesses
 from testkit.faults.run import Run, verdicts
 from testkit.faults.trail import Trail
+from testkit.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -35,9 +35,8 @@ def refill(trail: Trail) -> None:
             )
 
         def released() -> bool:
-            return not connection.execute(
-                "SELECT count(*) FROM consumers_relaylane WHERE expires_at > now()"
-            ).fetchone()[0]
+            held = connection.execute("SELECT FROM consumers_relaylane WHERE expires_at > now()").fetchone()
+            return held is None
 
         want("stopped")
         until(released, what="lanes without a holder")

@@ -94,9 +94,11 @@ def test_a_cut_ends_connections_and_refuses_new_ones(proxy):
         running.hang_up(proxy)
         with pytest.raises((ConnectionError, struct.error)):
             answer(connection)
-        with (
-            pytest.raises((ConnectionError, struct.error)),
-            socket.create_connection(("127.0.0.1", proxy.port), SECONDS) as again,
-        ):
-            ask(again, METADATA, 2)
-            answer(again)
+        with pytest.raises((ConnectionError, struct.error)):
+            ask_anew(proxy)
+
+
+def ask_anew(proxy: Proxy) -> int:
+    with socket.create_connection(("127.0.0.1", proxy.port), SECONDS) as connection:
+        ask(connection, METADATA, 2)
+        return answer(connection)

@@ -127,7 +127,7 @@ def test_a_time_in_the_past_is_explained(desk, article):
         reverse("admin:newsroom_article_schedule", args=[article.pk]),
         {"_form_submitted": "True", "at": "2001-01-01T06:30"},
     )
-    assert "has passed" in str(list(get_messages(response.wsgi_request))[0])
+    assert "has passed" in str(next(iter(get_messages(response.wsgi_request))))
 
 
 @pytest.mark.parametrize(

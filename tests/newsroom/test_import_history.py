@@ -61,7 +61,9 @@ def test_credits_keep_their_order(history):
 def test_a_foreign_status_is_translated_and_kept(history):
     _import(history, limit=4)
     article = Article.objects.get(external_id="note-1")
-    assert (article.status, article.source_status, article.published_at.year) == ("published", "Final", 2001)
+    assert (article.status, article.source_status) == ("published", "Final")
+    assert article.published_at is not None
+    assert article.published_at.year == 2001
     assert [each.status for each in _events()] == ["draft", "published", "published", "published"]
 
 
@@ -132,14 +134,14 @@ def test_real_articles_keep_revisions_and_bodies(fresh_database):
     _import(SMALL)
     captured = {(each.article_id, each.sequence): each for each in OutboxEvent.objects.all()}
     pks = dict(ImportedArticle.objects.values_list("external_id", "article_pk"))
-    bodies: dict[str, str] = {}
+    bodies: dict[str, str | None] = {}
     wrong = []
     for told in read(SMALL):
         mine = captured.pop((f"newsroom.article:{pks[told.article_id]}", told.revision))
         if "body" in mine.text_fields:
             bodies[told.article_id] = mine.texts_after[mine.text_fields.index("body")]
         if (
-            told.body is not None and _sha256(bodies[told.article_id]) != _sha256(told.body)
+            told.body is not None and _sha256(bodies[told.article_id] or "") != _sha256(told.body)
         ) or mine.occurred_at != told.occurred_at:
             wrong.append((told.article_id, told.revision))
     assert (captured, wrong) == ({}, [])

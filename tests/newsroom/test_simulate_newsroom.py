@@ -8,6 +8,7 @@ from testkit.paths import ROOT
 def test_sigterm_ends_it_cleanly(fresh_database):
     command = [sys.executable, "manage.py", "simulate_newsroom", "--rate", "50", "--seed", "3"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     assert process.stdout.readline().startswith("1 saves")
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=20)
