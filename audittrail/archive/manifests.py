@@ -59,7 +59,10 @@ def days() -> list[date]:
 
 
 def load(day: date) -> Manifest:
-    """The manifest of a day. Raises FileNotFoundError for a day that is not sealed, DamagedManifest, ObjectStoreUnavailable."""
+    """The manifest of a day.
+
+    Raises FileNotFoundError for a day that is not sealed, DamagedManifest, ObjectStoreUnavailable.
+    """
     try:
         raw = orjson.loads(objects.read(object_names.manifest(day)).content)
         sealed = tuple(

@@ -23,7 +23,7 @@ EVIDENCE = "evidence/"
 EVENTS_AN_OBJECT = 10_000
 
 Correction = Callable[[ArchivedEvent], ArchivedEvent | None]
-"""A row as stored → as it was captured, its origin the same; None for one that was never captured, which is left out."""
+"""A row as stored → as it was captured, its origin the same; None for one that was never captured: it is left out."""
 
 
 class CannotRepair(Exception):

@@ -6,13 +6,15 @@ have their digests. What the hash does not cover (names, labels, the derived act
 agree.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import NamedTuple
 
+from audittrail.events.event import EnrichedEvent
 from audittrail.integrity import fingerprints
 from audittrail.integrity.chain import Chain, event_hash
 from audittrail.search import documents
+from audittrail.search.index import Document
 
 Anchors = dict[int, bytes]
 """Sequence → the hash that the event there must have."""
@@ -26,7 +28,7 @@ class Copy(NamedTuple):
     """An event as a store has it. `place`: the object, in the archive."""
 
     store: str
-    event: dict
+    event: EnrichedEvent
     place: str = ""
 
 
@@ -39,10 +41,12 @@ def anchors(known: Iterable[tuple[int, bytes]]) -> Anchors:
     return found
 
 
-def proven(article_id: str, copies: dict[int, list[Copy]], known: Anchors, indexed: dict[int, dict]) -> dict[int, Copy]:
+def proven(
+    article_id: str, copies: Mapping[int, list[Copy]], known: Anchors, indexed: Mapping[int, Document]
+) -> dict[int, Copy]:
     """The captured event at each sequence, up to the last anchor, where it can be told.
 
-    `copies`: of database and archive, by sequence.  `indexed`: the article's search documents: they decide where both
+    `copies`: of database and archive, by sequence. `indexed`: the article's search documents: they decide where both
     copies are sound and differ in what the hash does not cover.
     """
     hashes = _linked(copies, known)
@@ -58,7 +62,7 @@ def proven(article_id: str, copies: dict[int, list[Copy]], known: Anchors, index
     return found
 
 
-def _linked(copies: dict[int, list[Copy]], known: Anchors) -> Anchors:
+def _linked(copies: Mapping[int, list[Copy]], known: Anchors) -> Anchors:
     """From each anchor back along previous_hash; where that breaks, a sequence at which all sound copies are the same
     event goes on.
     """
@@ -76,12 +80,12 @@ def _linked(copies: dict[int, list[Copy]], known: Anchors) -> Anchors:
     return hashes
 
 
-def _is_sound(event: dict) -> bool:
+def _is_sound(event: EnrichedEvent) -> bool:
     # The hash of an amended event is that of what was captured: it can only be compared, not recomputed.
     return bool(event["amendments"]) or event_hash(event) == event["hash"]
 
 
-def _accepting(chain: Chain, event: dict) -> Chain | None:
+def _accepting(chain: Chain, event: EnrichedEvent) -> Chain | None:
     """The chain after the event; None if the event does not fit into it."""
     after = deepcopy(chain)
     wrong = [
@@ -91,23 +95,23 @@ def _accepting(chain: Chain, event: dict) -> Chain | None:
 
 
 def _chosen(
-    accepted: list[tuple[Copy, Chain]], witness: dict | None, section: list[str] | None
+    accepted: list[tuple[Copy, Chain]], witness: Document | None, section: list[str] | None
 ) -> tuple[Copy, Chain] | None:
     alternatives = {fingerprints.of_event(copy.event) for copy, _ in accepted}
     if len(alternatives) == 1:
         copy, after = accepted[0]
         agreed = len({other.store for other, _ in accepted}) > 1 or _is_document_of(copy.event, witness, section)
-        return (copy, after) if agreed or _is_told(copy.event, after) else None
+        return (copy, after) if agreed or _is_proven_alone(copy.event, after) else None
     agreeing = [(copy, after) for copy, after in accepted if _is_document_of(copy.event, witness, section)]
     return agreeing[0] if len({fingerprints.of_event(copy.event) for copy, _ in agreeing}) == 1 else None
 
 
-def _is_told(event: dict, after: Chain) -> bool:
+def _is_proven_alone(event: EnrichedEvent, after: Chain) -> bool:
     """Whether one copy is enough: its content has been rebuilt and has the digest that its hash covers."""
     return after.state is not None and not event["amendments"]
 
 
-def _is_document_of(event: dict, document: dict | None, section: list[str] | None) -> bool:
+def _is_document_of(event: EnrichedEvent, document: Document | None, section: list[str] | None) -> bool:
     return document is not None and fingerprints.of_document(
         documents.source(event, section)
     ) == fingerprints.of_document(document)

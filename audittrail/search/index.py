@@ -2,8 +2,8 @@
 
 Readers and writers only know the alias (conf.search_index()); behind it is one index, `<alias>-000001`, then `-000002`,
 as rebuilt. Functions that take a `name` mean that index, or without it the one behind the alias. Each raises
-SearchUnavailable while Elasticsearch is away, overloaded, or does not take writes, or while there is no index; any other
-error is one of the request, and passes.
+SearchUnavailable while Elasticsearch is away, overloaded, or does not take writes, or while there is no index; any
+other error is one of the request, and passes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -104,7 +104,7 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "ignore").decode().replace("\0", " ")
 
 
-def _condition(token: re.Match) -> Term | Period | None:
+def _condition(token: re.Match[str]) -> Term | Period | None:
     field, negated = token["field"] and token["field"].lower(), bool(token["minus"])
     value = " ".join((token["phrase"] or token["word"] or "").split())[:VALUE_LIMIT]
     if field is not None and field not in QUALIFIERS:

@@ -6,15 +6,17 @@ then finds the new one.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from audittrail import conf
 from audittrail.events.event import EnrichedEvent
 from audittrail.search import documents, index
-from audittrail.search.index import Document, Fate, Query
+from audittrail.search.documents import IndexedDocument
+from audittrail.search.index import Fate, Query
 
 BATCH = 2000
 CATCHING_UP = timedelta(hours=1)
@@ -102,7 +104,7 @@ def _fill(summary: Summary, events: Iterable[EnrichedEvent], progress: Callable[
         progress(len(some))
 
 
-def _documents(events: Iterable[EnrichedEvent]) -> Iterator[Document]:
+def _documents(events: Iterable[EnrichedEvent]) -> Iterator[IndexedDocument]:
     """Documents with the section carried from each article's event before."""
     known: dict[str, tuple[int, list[str] | None]] = {}
     for event in events:
@@ -111,10 +113,10 @@ def _documents(events: Iterable[EnrichedEvent]) -> Iterator[Document]:
         document = documents.source(event, section if before < sequence else None)
         if before < sequence:
             known[article] = sequence, document["section"]
-        yield document | {"indexed_at": documents.now()}
+        yield documents.indexed_now(document)
 
 
-def _write(summary: Summary, some: Sequence[Document]) -> int:
+def _write(summary: Summary, some: Sequence[Mapping[str, Any]]) -> int:  # Any: JSON
     """Write documents to the new index; how many it did not have."""
     results = index.write(some, summary.new)
     for document, result in zip(some, results, strict=True):
@@ -136,8 +138,8 @@ def _catch_up(summary: Summary, mark: int) -> int:
 
 
 def _carry_over(summary: Summary, query: Query) -> int:
-    """Copy what the new index lacks of the old one's documents that match; returns a mark: all writes up to it have been
-    seen.
+    """Copy what the new index lacks of the old one's documents that match; returns a mark: all writes up to it have
+    been seen.
     """
     mark = index.newest_write(summary.old)
     for page in index.scan(query, name=summary.old):

@@ -1,6 +1,6 @@
 """Carrying out what audittrail.integrity.restore plans: each step is whole or has not happened, and can be repeated.
 
-Rows are added by the database sink's own statements, in the pipeline's role.  What is already there is never changed,
+Rows are added by the database sink's own statements, in the pipeline's role. What is already there is never changed,
 but for altered rows, which the owner alone can replace, and index documents, which are only a copy.
 """
 
@@ -13,12 +13,15 @@ from datetime import datetime
 
 import orjson
 import psycopg
+from psycopg.rows import TupleRow
 
 from audittrail import outbox
 from audittrail.archive import repair
 from audittrail.events import database_rows
-from audittrail.integrity.restore import Step, right_in
+from audittrail.events.event import EnrichedEvent
+from audittrail.integrity.restore import Step, correction_of
 from audittrail.search import documents, index
+from audittrail.search.documents import IndexedDocument
 from consumers.database import connect
 
 log = logging.getLogger(__name__)
@@ -37,47 +40,52 @@ def carry_out(steps: Iterable[Step], recent: datetime, progress: Callable[[int],
     Raises psycopg.Error, SearchUnavailable, ObjectStoreUnavailable: what was done until then stays, the same call
     completes it.
     """
-    by_deed: dict[str, list[Step]] = defaultdict(list)
+    by_action: defaultdict[str, list[Step]] = defaultdict(list)
     for step in steps:
-        by_deed[step.deed].append(step)
-    done, problems = 0, []
-    # Altered rows first: they may hold the identities of rows to be added.  Objects are rebuilt from what the database
-    # then has.
-    for deed, some in sorted(by_deed.items(), key=lambda item: _ORDER.index(item[0])):
-        failed = _DOERS[deed](some, recent)
-        for step in some:
-            log.warning(
-                "restore by %s: %s %s %s #%s from %s",
-                getpass.getuser(),
-                step.store,
-                deed,
-                step.target,
-                step.sequence,
-                step.source or "what is around it",
-            )
-        for problem in failed:
-            log.error("restore: %s", problem)
-        done, problems = done + len(some) - len(failed), problems + failed
-        progress(len(some))
+        by_action[step.action].append(step)
+    done = 0
+    problems: Problems = []
+    for action, carry_out_all in _IN_ORDER.items():
+        if some := by_action[action]:
+            failed = carry_out_all(some, recent)
+            _log(some, failed)
+            done, problems = done + len(some) - len(failed), problems + failed
+            progress(len(some))
     return done, problems
 
 
+def _log(steps: list[Step], failed: Problems) -> None:
+    for step in steps:
+        log.warning(
+            "restore by %s: %s %s %s #%s from %s",
+            getpass.getuser(),
+            step.store,
+            step.action,
+            step.target,
+            step.sequence,
+            step.source or "what is around it",
+        )
+    for problem in failed:
+        log.error("restore: %s", problem)
+
+
 def _insert(steps: list[Step], recent: datetime) -> Problems:
-    problems = []
+    problems: Problems = []
     with closing(connect()) as connection:
         connection.execute(database_rows.CREATE_INCOMING)
         for article, some in _by_article(steps):
+            events = _events(some)
             with connection.transaction():
-                duplicates = database_rows.store_events(connection, [step.event for step in some])
+                duplicates = database_rows.store_events(connection, events)
             problems += [
-                f"{article} #{some[number].sequence}: another row has its event_id; see --replace-altered"
+                f"{article} #{events[number]['sequence']}: another row has its event_id; see --replace-altered"
                 for number in duplicates
             ]
     return problems
 
 
 def _replace(steps: list[Step], recent: datetime) -> Problems:
-    problems = []
+    problems: Problems = []
     with closing(connect("owner")) as connection:
         connection.execute(database_rows.CREATE_INCOMING)
         for article, some in _by_article(steps):
@@ -89,13 +97,16 @@ def _replace(steps: list[Step], recent: datetime) -> Problems:
     return problems
 
 
-def _replace_rows(connection: psycopg.Connection, article: str, steps: list[Step]) -> None:
+def _replace_rows(connection: psycopg.Connection[TupleRow], article: str, steps: list[Step]) -> None:
     for step in steps:
-        evidence = orjson.dumps(step.detail, default=_hexadecimal).decode()
-        connection.execute(_FORK, [article, step.sequence, step.event["hash"], step.detail["hash"], evidence])
+        if step.event and step.altered:
+            evidence = orjson.dumps(step.altered, default=_hexadecimal).decode()
+            hashes = [step.event["hash"], step.altered["hash"]]
+            connection.execute(_FORK, [article, step.sequence, *hashes, evidence])
     connection.execute(_REMOVE, [article, [step.sequence for step in steps]])
-    if duplicates := database_rows.store_events(connection, [step.event for step in steps]):
-        taken = ", ".join(f"#{steps[number].sequence}" for number in duplicates)
+    events = _events(steps)
+    if duplicates := database_rows.store_events(connection, events):
+        taken = ", ".join(f"#{events[number]['sequence']}" for number in duplicates)
         raise psycopg.IntegrityError(f"another article's row has the event_id of {taken}")
 
 
@@ -107,23 +118,28 @@ def _publish(steps: list[Step], recent: datetime) -> Problems:
 
 
 def _create(steps: list[Step], recent: datetime) -> Problems:
-    repair.write_restored([step.event for step in sorted(steps, key=lambda step: (step.target, step.sequence))])
+    repair.write_restored(_events(sorted(steps, key=lambda step: (step.target, step.sequence))))
     return []
 
 
 def _rebuild(steps: list[Step], recent: datetime) -> Problems:
-    return _mended(steps, lambda step: repair.rebuild(step.target, right_in(step.target, recent)))
+    return _repaired(steps, lambda step: repair.rebuild(step.target, correction_of(step.target, recent)))
 
 
 def _close(steps: list[Step], recent: datetime) -> Problems:
-    return _mended(steps, lambda step: repair.close_gap(step.detail))
+    return _repaired(steps, _close_gap_of)
 
 
-def _mended(steps: list[Step], deed: Callable[[Step], object]) -> Problems:
-    problems = []
+def _close_gap_of(step: Step) -> None:
+    if step.gap:
+        repair.close_gap(step.gap)
+
+
+def _repaired(steps: list[Step], repair_one: Callable[[Step], object]) -> Problems:
+    problems: Problems = []
     for step in steps:
         try:
-            deed(step)
+            repair_one(step)
         except repair.CannotRepair as error:
             problems.append(str(error))
     return problems
@@ -131,18 +147,18 @@ def _mended(steps: list[Step], deed: Callable[[Step], object]) -> Problems:
 
 def _create_documents(steps: list[Step], recent: datetime) -> Problems:
     """A document that has come meanwhile stays as it is."""
-    return _written(steps, index.write(_documents(steps)))
+    return _refused(steps, index.write(_documents(steps)))
 
 
 def _overwrite_documents(steps: list[Step], recent: datetime) -> Problems:
-    return _written(steps, index.overwrite(_documents(steps)))
+    return _refused(steps, index.overwrite(_documents(steps)))
 
 
-def _documents(steps: list[Step]) -> list[index.Document]:
-    return [step.event | {"indexed_at": documents.now()} for step in steps]
+def _documents(steps: list[Step]) -> list[IndexedDocument]:
+    return [documents.indexed_now(step.document) for step in steps if step.document]
 
 
-def _written(steps: list[Step], results: list[index.Result]) -> Problems:
+def _refused(steps: list[Step], results: list[index.Result]) -> Problems:
     index.refresh()
     return [
         f"index: {documents.document_id(step.target, step.sequence)}: {result.detail}"
@@ -151,22 +167,28 @@ def _written(steps: list[Step], results: list[index.Result]) -> Problems:
     ]
 
 
+def _events(steps: list[Step]) -> list[EnrichedEvent]:
+    return [step.event for step in steps if step.event]
+
+
 def _by_article(steps: list[Step]) -> Iterable[tuple[str, list[Step]]]:
-    grouped = defaultdict(list)
+    grouped: defaultdict[str, list[Step]] = defaultdict(list)
     for step in steps:
         grouped[step.target].append(step)
     return grouped.items()
 
 
-def _hexadecimal(value) -> str:
+def _hexadecimal(value: object) -> str:
     if isinstance(value, bytes):
         return value.hex()
     raise TypeError(type(value))
 
 
-_DOERS = {
+_IN_ORDER: dict[str, Callable[[list[Step], datetime], Problems]] = {
+    # Altered rows first: they may hold the identities of rows to be added.
     "replace": _replace,
     "insert": _insert,
+    # Objects are rebuilt from what the database then has.
     "rebuild": _rebuild,
     "create": _create,
     "close": _close,
@@ -174,4 +196,4 @@ _DOERS = {
     "overwrite": _overwrite_documents,
     "publish": _publish,
 }
-_ORDER = list(_DOERS)
+"""Action → what carries out all steps of it; in this order."""

@@ -20,7 +20,7 @@ from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
 from audittrail.integrity.report import STORES, VerificationReport
-from audittrail.integrity.restore import DEEDS, Step, plan
+from audittrail.integrity.restore import ACTIONS, Step, plan
 from audittrail.integrity.verify import verify
 from audittrail.search.index import SearchUnavailable
 from consumers.operations import outbox_retention
@@ -91,7 +91,7 @@ class Command(BaseCommand):
             report = verify(self._article, grace=grace + (timezone.now() - began))
             recent = began - grace
             doable = {
-                _identity(step)
+                step.identity
                 for step in self._shown(plan(report, recent, self._article))
                 if self._why_not(step) is None
             }
@@ -103,27 +103,33 @@ class Command(BaseCommand):
 
     def _shown(self, steps: Iterator[Step]) -> list[Step]:
         """The steps, without what they carry; prints them."""
-        bare = [step._replace(event=None, detail=None) for step in steps]
+        bare = [step.without_contents() for step in steps]
         table = Table(
             "Store", "Article or object", "Sequence", "Source", "What will be done", title=f"{len(bare):,} steps"
         )
         for step in bare[:_SHOWN]:
             table.add_row(
-                step.store, step.target, str(step.sequence or ""), step.source, self._why_not(step) or DEEDS[step.deed]
+                step.store,
+                step.target,
+                str(step.sequence or ""),
+                step.source,
+                self._why_not(step) or ACTIONS[step.action],
             )
         if bare:
             self._console.print(table)
         if len(bare) > _SHOWN:
-            counts = ", ".join(f"{number:,} × {deed}" for deed, number in Counter(step.deed for step in bare).items())
+            counts = ", ".join(
+                f"{number:,} × {action}" for action, number in Counter(step.action for step in bare).items()
+            )
             self._console.print(f"… in all: {counts}.")
         return bare
 
     def _why_not(self, step: Step) -> str | None:
         if self._store not in (None, step.store):
             return f"nothing: only the {self._store} was asked for"
-        if step.deed == "replace" and not self._replace_altered:
+        if step.action == "replace" and not self._replace_altered:
             return "nothing: only the owner's role can replace a row; ask for it with --replace-altered"
-        if step.deed in ("create", "publish") and self._archive_is_behind:
+        if step.action in ("create", "publish") and self._archive_is_behind:
             return "nothing yet: the archive stage may still bring it; run this again once Kafka answers and the stage has caught up"
         return None
 
@@ -169,10 +175,6 @@ def _archive_is_behind() -> bool:
         return not outbox_retention.is_archived()
     except KafkaException:
         return True
-
-
-def _identity(step: Step) -> tuple:
-    return step.store, step.deed, step.target, step.sequence
 
 
 _REMEDIES = {
