@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 WINDOW = timedelta(minutes=5)
 ENOUGH = 4
@@ -61,47 +61,38 @@ def exceeds_for_too_long(window: Sequence[Sample], limits: Limits) -> bool:
     """The lag was above the threshold in every sample since before the patience ran out; samples without a lag do not
     interrupt that.
     """
-    told = [sample for sample in window if sample.lag is not None]
-    if not told or told[-1].lag <= limits.threshold:
-        return False
-    since = told[-1].at
-    for sample in reversed(told):
-        if sample.lag <= limits.threshold:
-            break
-        since = sample.at
-    return told[-1].at - since > limits.patience
+    known = [(sample.at, sample.lag) for sample in window if sample.lag is not None]
+    above = list(takewhile(lambda sample: sample[1] > limits.threshold, reversed(known)))
+    return bool(above) and above[0][0] - above[-1][0] > limits.patience
 
 
-def has_nobody(window: Sequence[Sample], _: Limits) -> bool:
+def has_no_members(window: Sequence[Sample], _: Limits) -> bool:
     """Something to do and no member to do it."""
-    return window[-1].lag > 0 and window[-1].members == 0
+    return (window[-1].lag or 0) > 0 and window[-1].members == 0
 
 
 def makes_no_progress(window: Sequence[Sample], _: Limits) -> bool:
     """Behind by the same lag all the time."""
-    lags = _never_falling(window)
+    lags = _non_decreasing_lags(window)
     return bool(lags) and lags[-1] == lags[0]
 
 
 def falls_behind(window: Sequence[Sample], _: Limits) -> bool:
     """Behind, and more and more so."""
-    lags = _never_falling(window)
+    lags = _non_decreasing_lags(window)
     return bool(lags) and lags[-1] > lags[0]
 
 
-def _never_falling(window: Sequence[Sample]) -> list[int]:
-    """The lags, if they are enough to tell, and never zero, and never fell; else none."""
+def _non_decreasing_lags(window: Sequence[Sample]) -> list[int]:
+    """Lags if there are at least ENOUGH samples, all positive and non-decreasing; otherwise []."""
     lags = [sample.lag for sample in window if sample.lag is not None]
-    return (
-        lags
-        if len(lags) >= ENOUGH and min(lags) > 0 and all(earlier <= later for earlier, later in pairwise(lags))
-        else []
-    )
+    rising = all(earlier <= later for earlier, later in pairwise(lags))
+    return lags if len(lags) >= ENOUGH and min(lags) > 0 and rising else []
 
 
 _RULES = (
     (exceeds_for_too_long, Verdict.ALERT),
-    (has_nobody, Verdict.STOPPED),
+    (has_no_members, Verdict.STOPPED),
     (makes_no_progress, Verdict.STALLED),
     (falls_behind, Verdict.WARN),
 )

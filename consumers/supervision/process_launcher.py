@@ -1,5 +1,5 @@
-"""A consumer process, forked from the supervisor: what that has imported need not be imported again by a process that
-must be back soon.
+"""Starts consumer processes as forks of the supervisor: what that has imported need not be imported again by a process
+that must be back soon.
 
 The supervisor has one thread and no client of librdkafka, whose threads and handles would not survive a fork. Its
 connections belong to it alone: in the child their descriptors lead nowhere.
@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import NamedTuple
 
 import setproctitle
@@ -23,14 +24,14 @@ from django.db import connections
 from consumers import stages
 
 _PR_SET_PDEATHSIG = 1
-_ENDINGS = (signal.SIGTERM, signal.SIGINT)
+_TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Place(NamedTuple):
-    """One process of a stage; slots count from 1."""
+class ProcessSlot(NamedTuple):
+    """A stage and the number of one of its processes, from 1."""
 
     stage: str
-    slot: int
+    number: int
 
 
 def preload() -> None:
@@ -41,40 +42,42 @@ def preload() -> None:
     gc.freeze()
 
 
-def launch(place: Place) -> BaseProcess:
-    """`manage.py run_consumer STAGE --slot N`, out of the terminal's reach, killed by the kernel when this process
+def launch(slot: ProcessSlot) -> BaseProcess:
+    """Start `manage.py run_consumer STAGE --slot N`, out of the terminal's reach; the kernel kills it when this process
     dies.
     """
     process = multiprocessing.get_context("fork").Process(
-        target=_run, args=(place, os.getpid()), name=f"{place.stage}-{place.slot}"
+        target=_run, args=(slot, os.getpid()), name=f"{slot.stage}-{slot.number}"
     )
-    with _endings_held():
+    with _termination_signals_blocked():
         process.start()
     return process
 
 
-def _run(place: Place, parent: int) -> None:
-    for number in _ENDINGS:
+def _run(slot: ProcessSlot, parent: int) -> None:
+    for number in _TERMINATION_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    _die_with(parent)
+    _die_with_parent(parent)
     os.setsid()
-    _leave_sockets()
+    _detach_inherited_sockets()
     connections.close_all()
-    setproctitle.setproctitle(f"manage.py run_consumer {place.stage} --slot {place.slot}")
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
-    call_command("run_consumer", place.stage, slot=place.slot)
+    setproctitle.setproctitle(f"manage.py run_consumer {slot.stage} --slot {slot.number}")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINATION_SIGNALS)
+    call_command("run_consumer", slot.stage, slot=slot.number)
 
 
-def _die_with(parent: int) -> None:
+def _die_with_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died in between
         os._exit(1)
 
 
-def _leave_sockets() -> None:
-    """Closing a connection of the supervisor's here would end its session there."""
+def _detach_inherited_sockets() -> None:
+    """Let the descriptors of the supervisor's connections lead nowhere: closing a connection here would end its session
+    there.
+    """
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in map(int, os.listdir("/proc/self/fd")):
+    for descriptor in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
         if _is_socket(descriptor):
             os.dup2(nowhere, descriptor)
     os.close(nowhere)
@@ -88,10 +91,10 @@ def _is_socket(descriptor: int) -> bool:
 
 
 @contextmanager
-def _endings_held() -> Iterator[None]:
-    """A signal to end that comes between the fork and the child's own handlers reaches the child all the same."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+def _termination_signals_blocked() -> Iterator[None]:
+    """Hold SIGTERM and SIGINT back over a fork: the child gets those that come before it has handlers of its own."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINATION_SIGNALS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINATION_SIGNALS)

@@ -16,7 +16,7 @@ signal.signal(signal.SIGTERM, lambda *_: None)  # as the supervisor, which only 
 
 def launched(work):
     process_launcher.call_command = lambda *_, **__: work()
-    child = process_launcher.launch(process_launcher.Place("relay", 1))
+    child = process_launcher.launch(process_launcher.ProcessSlot("relay", 1))
     child.join(20)
     return child.exitcode
 """

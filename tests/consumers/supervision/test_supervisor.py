@@ -6,33 +6,36 @@ import socket
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
+import psycopg
 import pytest
 from django.utils import timezone
 
+from consumers import database
 from consumers.models import Member, StageControl
+from consumers.supervision.process_launcher import ProcessSlot
 from consumers.supervision.supervisor import (
     AlreadySupervised,
-    Place,
     Supervisor,
-    following_delay,
-    silent,
-    wanted_places,
+    delay_after,
+    desired_slots,
+    unresponsive_slots,
 )
-from testkit.consumers.witness import until
 from testkit.paths import ROOT
+from testkit.waiting import until
 
-RELAY = Place("relay", 1)
+RELAY = ProcessSlot("relay", 1)
 
 
 def test_paused_stages_run_and_stopped_ones_do_not():
     controls = [("relay", "running", 2), ("search", "paused", 1), ("archive", "stopped", 3)]
 
-    assert wanted_places(controls) == {Place("relay", 1), Place("relay", 2), Place("search", 1)}
+    assert desired_slots(controls) == {ProcessSlot("relay", 1), ProcessSlot("relay", 2), ProcessSlot("search", 1)}
 
 
 @pytest.mark.parametrize(
-    ("beats", "age", "expected"),
+    ("reports", "age", "expected"),
     [
         ([("relay", 1, 10, 1.0)], 100, set()),
         ([("relay", 1, 10, 31.0)], 100, {RELAY}),
@@ -50,14 +53,14 @@ def test_paused_stages_run_and_stopped_ones_do_not():
         "PostgreSQL is just back",
     ],
 )
-def test_who_is_silent(beats, age, expected):
-    assert silent(beats, {RELAY: 10}, {RELAY: age}, 30) == expected
+def test_a_process_that_does_not_report_is_unresponsive(reports, age, expected):
+    assert unresponsive_slots(reports, {RELAY: 10}, {RELAY: age}, 30) == expected
 
 
 def test_restarts_come_slower_until_one_lives_long():
-    assert following_delay(0.5, 1) == 1.0
-    assert following_delay(30, 1) == 30
-    assert following_delay(30, 61) == 0.5
+    assert delay_after(0.5, 1) == 1.0
+    assert delay_after(30, 1) == 30
+    assert delay_after(30, 61) == 0.5
 
 
 class Sleeper(subprocess.Popen):
@@ -75,18 +78,18 @@ class Sleepers:
     """Stands in for run_consumer."""
 
     def __init__(self):
-        self.started: list[tuple[Place, Sleeper]] = []
+        self.started: list[tuple[ProcessSlot, Sleeper]] = []
 
-    def __call__(self, place: Place) -> Sleeper:
+    def __call__(self, slot: ProcessSlot) -> Sleeper:
         process = Sleeper()
-        self.started.append((place, process))
+        self.started.append((slot, process))
         return process
 
-    def alive(self) -> set[Place]:
-        return {place for place, process in self.started if process.poll() is None}
+    def alive(self) -> set[ProcessSlot]:
+        return {slot for slot, process in self.started if process.poll() is None}
 
-    def of(self, place: Place) -> Sleeper:
-        return next(process for known, process in reversed(self.started) if known == place)
+    def of(self, slot: ProcessSlot) -> Sleeper:
+        return next(process for known, process in reversed(self.started) if known == slot)
 
 
 @pytest.fixture
@@ -96,65 +99,63 @@ def supervised(fresh_database, monkeypatch):
     sleepers = Sleepers()
     supervisor = Supervisor(sleepers)
     yield supervisor, sleepers
-    supervisor._end_all()
-    if supervisor._database.connection:
-        supervisor._database.connection.close()
+    supervisor.close()
 
 
-def _turning(supervisor, condition) -> None:
-    until(lambda: supervisor.turn() or condition(), 20)
+def _reconciling(supervisor, condition) -> None:
+    until(lambda: supervisor.reconcile() or condition(), 20)
 
 
 def test_what_is_wanted_is_started(supervised):
     supervisor, sleepers = supervised
 
-    supervisor.turn()
+    supervisor.reconcile()
 
-    assert sleepers.alive() == {Place("relay", 1), Place("relay", 2)}
+    assert sleepers.alive() == {ProcessSlot("relay", 1), ProcessSlot("relay", 2)}
 
 
 def test_what_dies_is_started_anew(supervised):
     supervisor, sleepers = supervised
-    supervisor.turn()
+    supervisor.reconcile()
     sleepers.of(RELAY).kill()
 
-    _turning(supervisor, lambda: len(sleepers.started) == 3)
+    _reconciling(supervisor, lambda: len(sleepers.started) == 3)
 
-    assert sleepers.alive() == {Place("relay", 1), Place("relay", 2)}
+    assert sleepers.alive() == {ProcessSlot("relay", 1), ProcessSlot("relay", 2)}
 
 
 def test_surplus_processes_end(supervised):
     supervisor, sleepers = supervised
-    supervisor.turn()
+    supervisor.reconcile()
     StageControl.objects.update(processes=1)
 
-    _turning(supervisor, lambda: sleepers.alive() == {RELAY})
+    _reconciling(supervisor, lambda: sleepers.alive() == {RELAY})
 
 
 def test_a_stopped_stage_ends(supervised):
     supervisor, sleepers = supervised
-    supervisor.turn()
+    supervisor.reconcile()
     StageControl.objects.update(desired_state="stopped")
 
-    _turning(supervisor, lambda: not sleepers.alive())
+    _reconciling(supervisor, lambda: not sleepers.alive())
 
 
 def test_what_ignores_sigterm_is_killed_in_time(supervised, monkeypatch):
     supervisor, sleepers = supervised
     monkeypatch.setenv("AUDIT_SHUTDOWN_SECONDS", "0")
     monkeypatch.setattr("consumers.supervision.supervisor.GRACE_SECONDS", 0.2)
-    supervisor.turn()
+    supervisor.reconcile()
     sleepers.of(RELAY).send_signal(signal.SIGSTOP)
     StageControl.objects.update(desired_state="stopped")
 
-    _turning(supervisor, lambda: not sleepers.alive())
+    _reconciling(supervisor, lambda: not sleepers.alive())
 
 
 def test_what_falls_silent_is_killed_and_started_anew(supervised, monkeypatch):
     supervisor, sleepers = supervised
     monkeypatch.setenv("AUDIT_FROZEN_SECONDS", "1")
     StageControl.objects.update(processes=1)
-    supervisor.turn()
+    supervisor.reconcile()
     frozen = sleepers.of(RELAY)
     long_ago = timezone.now() - timedelta(minutes=1)
     Member.objects.create(
@@ -167,34 +168,30 @@ def test_what_falls_silent_is_killed_and_started_anew(supervised, monkeypatch):
         beat_at=long_ago,
     )
 
-    _turning(supervisor, lambda: frozen.poll() is not None)
+    _reconciling(supervisor, lambda: frozen.poll() is not None)
 
 
 def test_what_runs_keeps_running_while_postgresql_is_away(supervised, monkeypatch):
-    from consumers.supervision import supervisor as module
-
     supervisor, sleepers = supervised
-    supervisor.turn()
-    supervisor._database.connection.close()
-    monkeypatch.setattr(module.database, "connect", _refused)
+    supervisor.reconcile()
+    supervisor._connection.close()
+    monkeypatch.setattr(database, "connect", _refused)
 
-    supervisor.turn()
+    supervisor.reconcile()
 
-    assert sleepers.alive() == {Place("relay", 1), Place("relay", 2)}
+    assert sleepers.alive() == {ProcessSlot("relay", 1), ProcessSlot("relay", 2)}
 
 
 def _refused():
-    import psycopg
-
     raise psycopg.OperationalError("connection refused")
 
 
 def test_a_second_supervisor_is_refused(supervised):
     supervisor, _ = supervised
-    supervisor.turn()
+    supervisor.reconcile()
 
     with pytest.raises(AlreadySupervised, match="Another supervisor"):
-        Supervisor(Sleepers()).turn()
+        Supervisor(Sleepers()).reconcile()
 
 
 def test_sigkill_of_the_supervisor_leaves_no_process(own_trail):
@@ -215,6 +212,6 @@ def test_sigkill_of_the_supervisor_leaves_no_process(own_trail):
 def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-        return "Z" not in open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (ProcessLookupError, FileNotFoundError):
         return False
