@@ -43,7 +43,7 @@ run: .venv programs
 	  && printf '\nThe newsroom is about to open: http://127.0.0.1:$(PORT)/   (Ctrl-C ends everything)\n\n' && $(MANAGE) create_demo_logins && echo \
 	  && .venv/bin/honcho start
 
-# Each figure beside its peer or its limit, in one run.  BENCH=name runs one.
+# Each figure with its peer or its limit, in one run.  BENCH=name runs one.
 bench: .venv programs
 	@$(PYTHON) -m stack up && $(MANAGE) migrate --verbosity 0 && $(MANAGE) create_topics > /dev/null && $(MANAGE) register_schemas > /dev/null
 	@set -e; for name in $(or $(BENCH),$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do echo "== $$name"; $(PYTHON) -m benchmarks.$$name; done

@@ -22,6 +22,7 @@ django.setup()
 import duckdb
 
 from audittrail.archive import format, objects, reader, seal, writer
+from audittrail.archive.format import ArchivedEvent
 from audittrail.archive.object_storage import archive_storage
 from benchmarks.bench_codec import event
 
@@ -32,9 +33,11 @@ WHERE list_contains([e.removed FOR e IN c.edits], 'alleged ')"""
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def rows() -> list[dict]:
-    origin = {"topic_id": "benchmark", "partition": 0, "appended_at": DAY, "payload": None, "keyframe": None}
-    return [origin | event(number) | {"offset": number} for number in range(EVENTS)]
+def rows() -> list[ArchivedEvent]:
+    return [
+        {"topic_id": "benchmark", "partition": 0, "appended_at": DAY, "offset": number, **event(number)}
+        for number in range(EVENTS)
+    ]
 
 
 def report(label: str, start: float) -> None:

@@ -16,61 +16,34 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from audittrail import contracts
 from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
+from audittrail.events.event import EnrichedEvent
 from audittrail.integrity.chain import event_hash
+from testkit.audittrail.events import enriched_event, text_change
 
 EVENTS = 5_000
 ROUNDS = 5
 
 
-def event(number: int) -> dict:
+def event(number: int) -> EnrichedEvent:
+    """An edit of one to three words, the same for the same number."""
     rng = random.Random(number)
     moment = datetime(2026, 11, 23, 7, 42, 16, rng.randrange(10**6), tzinfo=UTC)
-    edits = [
-        {"position": place * 1000, "removed": "alleged ", "inserted": f"suspected {number} "}
-        for place in range(rng.randrange(1, 4))
-    ]
-    text = {
-        "field": "body",
-        "kind": "text",
-        "before": None,
-        "after": None,
-        "before_ids": None,
-        "after_ids": None,
-        "edits": edits,
-    }
-    return {
-        "event_id": UUID(int=rng.getrandbits(128), version=4),
-        "article_id": f"newsroom.article:{number % 100}",
-        "kind": "newsroom.article",
-        "sequence": number + 2,
-        "operation": "update",
-        "title": "Council votes on tram",
-        "status": "draft",
-        "occurred_at": moment,
-        "recorded_at": moment,
-        "actor": {"type": "user", "id": "17", "version": 3, "snapshot": None},
-        "context": {
-            "request_id": "01998f2e-7b5c-7d3e",
-            "correlation_id": None,
-            "ip": "192.0.2.7",
-            "user_agent": "Firefox",
-            "channel": "admin",
-        },
-        "changes": [text],
-        "labels": {},
-        "keyframe": None,
-        "salt": rng.randbytes(16),
-        "state_digest": rng.randbytes(32),
-        "previous_hash": rng.randbytes(32),
-        "hash": rng.randbytes(32),
-        "payload": None,
-        "schema_version": 2,
-        "amendments": [],
-        "action": "edited",
-        "actor_profile": {"name": "Kim Lee", "byline": "By Kim Lee", "role": "reporter", "desk": "politics"},
-        "words_added": 1,
-        "words_removed": 1,
-    }
+    edits = [(place * 1000, "alleged ", f"suspected {number} ") for place in range(rng.randrange(1, 4))]
+    return enriched_event(
+        event_id=UUID(int=rng.getrandbits(128), version=4),
+        article_id=f"newsroom.article:{number % 100}",
+        sequence=number + 2,
+        occurred_at=moment,
+        recorded_at=moment,
+        changes=[text_change("body", *edits)],
+        labels={},
+        salt=rng.randbytes(16),
+        state_digest=rng.randbytes(32),
+        previous_hash=rng.randbytes(32),
+        hash=rng.randbytes(32),
+        words_added=1,
+        words_removed=1,
+    )
 
 
 def microseconds(items: list, *works) -> list[float]:

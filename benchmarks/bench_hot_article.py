@@ -1,4 +1,4 @@
-"""A breaking story, 1,000 edits a minute on one article beside a hundred others, through each key strategy.
+"""A breaking story, 1,000 edits a minute on one article among a hundred others, through each key strategy.
 
 Run against the local stack: `make bench`, or `python -m benchmarks.bench_hot_article [--seconds 30]`.  The edits are
 real ones: saved, captured, relayed.  A reader works on each partition for itself and takes 80 ms for an event, as one
@@ -34,6 +34,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from audittrail import contracts
+from audittrail.events.event import Event
 from audittrail.models import OutboxEvent
 from consumers import conf
 from consumers.kafka import clients, schema_registry
@@ -51,7 +52,7 @@ class Reader:
     """One worker for each partition; what each has dealt with, and when."""
 
     def __init__(self):
-        self.done: list[tuple[dict, int, float]] = []
+        self.done: list[tuple[Event, int, float]] = []
         self._codec, self._queues = schema_registry.codec(contracts.RAW), {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._read)
@@ -128,7 +129,7 @@ def measure(strategy: str, seconds: float) -> None:
         schema_registry.client().delete_subject(subject, permanent=True)
 
 
-def report(strategy: str, done: list[tuple[dict, int, float]], story: str, wanted: int) -> None:
+def report(strategy: str, done: list[tuple[Event, int, float]], story: str, wanted: int) -> None:
     load = Counter(partition for _, partition, _ in done)
     ages = sorted(
         at - event["recorded_at"].timestamp()

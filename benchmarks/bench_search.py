@@ -1,5 +1,5 @@
-"""Documents a second into the search index: our write, beside elasticsearch's own bulk helper with the same documents;
-and searches.
+"""Documents a second into the search index: our write, and elasticsearch's own bulk helper with the same documents; and
+searches.
 
 python -m benchmarks.bench_search
 """
@@ -19,17 +19,17 @@ django.setup()
 from elasticsearch.helpers import bulk
 
 from audittrail import conf
+from audittrail.events.event import EnrichedEvent
 from audittrail.search import documents, index, queries
 from benchmarks.bench_codec import event
 
 EVENTS, BATCH, ROUNDS = 20_000, 2000, 3
-EXTRAS = {"payload": None, "keyframe": None}
 QUERIES = ("", "removed:alleged", 'inserted:"suspected 77"', "actor:kim -action:published suspected")
 
 
-def events() -> list[dict]:
+def events() -> list[EnrichedEvent]:
     """Distinct in article and sequence."""
-    return [EXTRAS | event(number) for number in range(EVENTS)]
+    return [event(number) for number in range(EVENTS)]
 
 
 def timed(work) -> float:

@@ -1,4 +1,4 @@
-"""Events a second that verify_trail verifies, beside merely reading them.  Goal: 10,000.
+"""Events a second that verify_trail verifies, compared with merely reading them.  Goal: 10,000.
 
 Run against the local stack: `make bench BENCH=bench_verify`.  A trail of 300 articles with 60 events each goes through
 the whole pipeline first.  The peers read the same stores with a driver each, parse what they get, and compare nothing.

@@ -13,12 +13,16 @@ import argparse
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+
+Event = Mapping[str, Any]
+"""As the registry's schema says; a gap has `article_id` and `missing` only."""
 
 
 class InOrder:
@@ -29,9 +33,9 @@ class InOrder:
     def __init__(self, wait_seconds: float, clock: Callable[[], float] = time.monotonic):
         self._wait, self._clock = wait_seconds, clock
         self._next: dict[str, int] = {}
-        self._held: dict[str, dict[int, tuple[float, dict]]] = {}
+        self._held: dict[str, dict[int, tuple[float, Event]]] = {}
 
-    def add(self, event: dict) -> list[dict]:
+    def add(self, event: Event) -> list[Event]:
         """What can be shown now that this event has arrived; one that comes after its gap was shown is shown late."""
         article, sequence = event["article_id"], event["sequence"]
         if sequence < self._next.setdefault(article, 1):
@@ -39,11 +43,11 @@ class InOrder:
         self._held.setdefault(article, {})[sequence] = (self._clock(), event)
         return self._ready(article)
 
-    def overdue(self, at_once: bool = False) -> list[dict]:
+    def overdue(self, at_once: bool = False) -> list[Event]:
         """What has been held back long enough (`at_once`: all), each gap before what follows it: {"article_id",
         "missing": [first, last]}.
         """
-        shown: list[dict] = []
+        shown: list[Event] = []
         for article, held in list(self._held.items()):
             while held and (at_once or self._clock() - held[min(held)][0] >= self._wait):
                 shown.append({"article_id": article, "missing": [self._next[article], min(held) - 1]})
@@ -51,7 +55,7 @@ class InOrder:
                 shown += self._ready(article)
         return shown
 
-    def _ready(self, article: str) -> list[dict]:
+    def _ready(self, article: str) -> list[Event]:
         held, ready = self._held[article], []
         while self._next[article] in held:
             ready.append(held.pop(self._next[article])[1])
@@ -115,7 +119,7 @@ def main() -> None:
         show(in_order.overdue(at_once=True))
 
 
-def show(found: list[dict]) -> None:
+def show(found: list[Event]) -> None:
     for each in found:
         print(
             json.dumps(each, default=lambda value: value.hex() if isinstance(value, bytes) else str(value)), flush=True

@@ -5,7 +5,7 @@
 
 One event a line, as the API exports them: bytes in hexadecimal, times in ISO 8601 with microseconds; events of several
 articles may be mixed, in any order. Prints what is wrong and exits with status 1, or the number of events and articles
-and exits with status 0. What is computed, and why, is told in docs/chain.md.
+and exits with status 0. What is computed, and why, is in docs/chain.md.
 """
 
 import hashlib

@@ -9,11 +9,11 @@ import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from stack import display, endpoints, fleet, lifecycle, places
 from stack.errors import StackError
-from stack.services.service import Stack
+from stack.services.service import Service, Stack
 
 
 def main() -> int:
@@ -87,7 +87,7 @@ def kill(name: str, arguments: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _chosen(name: str, arguments: argparse.Namespace) -> Iterator[list]:
+def _chosen(name: str, arguments: argparse.Namespace) -> Iterator[list[Service]]:
     stack = fleet.load(name)
     with _locked(stack):
         yield fleet.select(stack, [arguments.service], arguments.node)
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(run, help: str) -> argparse.ArgumentParser:
+    def command(run: Callable[[str, argparse.Namespace], int | None], help: str) -> argparse.ArgumentParser:
         added = commands.add_parser(run.__name__, help=help)
         added.set_defaults(run=run)
         return added

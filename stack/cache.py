@@ -1,7 +1,7 @@
 """The verified downloads: fetched once per user, then used by every stack and checkout.
 
 A folder in the cache exists only whole and verified: everything is fetched, checked and unpacked
-beside it first, and renamed at the end.
+in a folder of another name, which is renamed at the end.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ def _download(source: Archive | Libraries, target: Path, report: Report) -> None
     """Fetch, verify and unpack; what is broken is removed and fetched once more."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with beside(target) as folder:
+            with unfinished(target) as folder:
                 _fetch(source, folder, report)
                 report("verifying")
                 _verify_and_unpack(source, folder)
@@ -170,7 +170,7 @@ def _size(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def beside(target: Path) -> Iterator[Path]:
+def unfinished(target: Path) -> Iterator[Path]:
     """An empty folder that becomes the target if all goes well, and vanishes if not."""
     folder = target.with_name(f".{target.name}.partial")
     shutil.rmtree(folder, ignore_errors=True)

@@ -71,7 +71,7 @@ def _version(command: str) -> int:
 
 def _copy(target: Path) -> None:
     source = _packaged()
-    with cache.beside(target) as folder:
+    with cache.unfinished(target) as folder:
         shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
 
 

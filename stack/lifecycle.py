@@ -81,8 +81,8 @@ def _install(services: Sequence[Service], announce: Callable[[str], None]) -> No
     packages.install(sorted({package for service in services for package in service.packages}), announce)
 
 
-def _submit(pool: ThreadPoolExecutor, services: Sequence[Service], report: Report) -> list[Future]:
-    started: dict[str, Future] = {}
+def _submit(pool: ThreadPoolExecutor, services: Sequence[Service], report: Report) -> list[Future[None]]:
+    started: dict[str, Future[None]] = {}
     for service in sorted(services, key=lambda service: len(service.needs)):
         needed = [started[need] for need in service.needs if need in started]
         started[service.label] = pool.submit(_start, service, needed, report)
@@ -102,7 +102,7 @@ class Unmet(StackError):
     """A service was not started because one it needs was not."""
 
 
-def _start(service: Service, needed: Sequence[Future], report: Report) -> None:
+def _start(service: Service, needed: Sequence[Future[None]], report: Report) -> None:
     try:
         service.fetch(lambda text: report(service, text))
         if any(future.exception() for future in needed):

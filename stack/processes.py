@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from stack import places
 
@@ -98,7 +99,9 @@ def recall(path: Path) -> Process | None:
     return process if process.alive else None
 
 
-def spawn(command: Sequence[str], environment: Mapping[str, str], directory: Path, log: Path) -> subprocess.Popen:
+def spawn(
+    command: Sequence[str], environment: Mapping[str, str], directory: Path, log: Path
+) -> subprocess.Popen[bytes]:
     """Start a service in a session of its own, its output appended to the log."""
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -115,7 +118,7 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], directory: Pat
 
 def run(command: Sequence[str], environment: Mapping[str, str], directory: Path, stdin: str = "") -> str:
     """Run a command to its end as the user of the services; its output. Raises CalledProcessError."""
-    return subprocess.run(
+    ended: subprocess.CompletedProcess[str] = subprocess.run(
         command,
         env={**os.environ, **environment},
         cwd=directory,
@@ -125,10 +128,12 @@ def run(command: Sequence[str], environment: Mapping[str, str], directory: Path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         **_service_user(),
-    ).stdout
+    )
+    return ended.stdout
 
 
-def _service_user() -> dict:
+def _service_user() -> dict[str, Any]:
+    """Arguments of subprocess for the user of the services; none unless root starts them."""
     if not places.ROOT:
         return {}
     return {"user": places.SERVICE_USER, "group": "nogroup", "extra_groups": []}

@@ -1,6 +1,6 @@
 """A newsroom at work, one save a step, each by the person who would do it.
 
-Reporters write drafts in several sittings; sub-editors mend and restyle what is in review; desk editors choose
+Reporters write drafts in several sittings; sub-editors correct and restyle what is in review; desk editors choose
 headlines and tags, publish or schedule; published articles are corrected and updated, sometimes taken down; and now and
 then one story breaks, and everybody works on it.
 """

@@ -114,7 +114,7 @@ def http_status(url: str) -> int | None:
     """Status of a GET; None without an answer."""
     try:
         with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as response:  # noqa: S310 - of the stack itself
-            return response.status
+            return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:
