@@ -27,9 +27,9 @@ class CircuitBreaker:
         self._run = 0
 
     def _runs(self, batch: Batch) -> tuple[int, int]:
-        """The longest run of rejections with what went before, and the run at the batch's end."""
+        """The longest run of rejections that reaches into the batch, and the run at its end."""
         accepted = {id(record) for record in batch.accepted()}
-        run = longest = self._run
+        run, longest = self._run, 0
         for record in batch.records:
             run = 0 if id(record) in accepted else run + 1
             longest = max(longest, run)

@@ -235,7 +235,11 @@ class Loop:
         messages = batch.result.messages + dead
         with metrics.DELIVER_SECONDS.labels(self._stage.name).time():
             self._delivery.deliver(batch, messages)
-        self._circuit_breaker.record_delivered(batch)
+        if batch is self._cleared:
+            # What an operator has let through does not count against what comes after it.
+            self._circuit_breaker.reset()
+        else:
+            self._circuit_breaker.record_delivered(batch)
         self._progress.record_delivered(batch, len(messages))
         self._batch = self._cleared = None
 
@@ -264,7 +268,6 @@ class Loop:
         ):
             log.warning("%s goes on after its halt", self._stage.name)
             self._halt = None
-            self._circuit_breaker.reset()
             self._cleared = self._batch
 
     def _drop(self, partitions: list[Partition]) -> None:
