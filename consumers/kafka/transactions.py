@@ -125,7 +125,13 @@ class TransactionalProducer:
     def _call(self, name: str, call: Callable[[float], _Result]) -> _Result:
         seconds = self._seconds()
         with enforced(seconds, name):
-            return call(seconds)
+            try:
+                return call(seconds)
+            except SystemError as error:
+                # The client raises a fatal error in the midst of delivery reports; Python then names the report.
+                if isinstance(error.__cause__, KafkaException):
+                    raise error.__cause__ from error
+                raise
 
 
 def produce_all(producer: ProducerClient, messages: Iterable[Message], on_delivery: DeliveryCallback) -> None:

@@ -97,9 +97,8 @@ class AtLeastOnce:
     the mark still repeats.
     """
 
-    def __init__(self, consumer: GroupConsumer, stage: str, keys: "Keys", remaining: Remaining):
-        self._consumer, self._stage, self._keys, self._remaining = consumer, stage, keys, remaining
-        self._producer = clients.producer()
+    def __init__(self, consumer: GroupConsumer, producer: ProducerClient, keys: "Keys", remaining: Remaining):
+        self._consumer, self._producer, self._keys, self._remaining = consumer, producer, keys, remaining
 
     def ready(self) -> None:
         pass
@@ -186,7 +185,7 @@ def chosen(consumer: GroupConsumer, stage: str, member: str, remaining: Remainin
         make_producer = partial(clients.transactional_producer, conf.transactional_id(member))
         return ExactlyOnce(consumer, stage, make_producer, remaining)
     keys = RedisKeys(f"{conf.prefix()}audit-delivered:{stage}") if conf.deduplication() == "on" else NoKeys()
-    return AtLeastOnce(consumer, stage, keys, remaining)
+    return AtLeastOnce(consumer, clients.producer(), keys, remaining)
 
 
 def commit(consumer: GroupConsumer, batch: Batch) -> None:
