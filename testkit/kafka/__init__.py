@@ -5,6 +5,6 @@ markers taking offsets, fencing by transactional id, time-outs of transactions; 
 members with cooperative rebalances, eviction, fencing by group.instance.id and the end of sessions; clients that take
 the arguments of confluent_kafka's and raise its exceptions. Time passes only while a client waits.
 
-What it has not: brokers, leaders, networks and their failures (faults.py has those that a client notices), retention and
-compaction, read_uncommitted readers, automatic commits, other assignors, and clients in several threads.
+What it has not: brokers, leaders, networks and their failures (faults.py has those that a client notices), retention
+and compaction, read_uncommitted readers, automatic commits, other assignors, and clients in several threads.
 """

@@ -4,7 +4,7 @@ import time
 from typing import Protocol
 
 from confluent_kafka import Message, TopicPartition
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.cimpl import NewTopic
 
 from consumers.kafka import clients, topics
 from consumers.kafka.protocols import GroupConsumer, ProducerClient

@@ -92,7 +92,7 @@ class InMemoryBroker:
     # Transactions
 
     def initialise(self, transactional_id: str, timeout: float) -> int:
-        """The epoch of a producer that may write from now on; those before it are fenced, an open transaction aborted."""
+        """The epoch of a producer that may write from now on; those before it are fenced, what was open is aborted."""
         found = self._ids.setdefault(transactional_id, TransactionalId())
         self._end(found, Fate.ABORTED)
         found.epoch, found.timeout = found.epoch + 1, timeout
