@@ -1,26 +1,28 @@
-"""The archive's Parquet: one row for each event, columns named like the fields of the enriched contract, and where it
-lay in Kafka.
+"""The archive's Parquet: one row for each event, columns named like the fields of the enriched contract, and its place
+in Kafka.
 
 Any reader of Parquet reads it: identities are UUIDs, times microseconds in UTC, hashes binary, changes nested lists,
 labels maps. Content that was too large for a message is stored here in full; `payload` then still says so.
 """
 
 import io
-import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audittrail import contracts
+from audittrail.archive.arrow_values import python_values
+from audittrail.contracts import SchemaDocument
 from audittrail.events.event import EnrichedEvent
-from audittrail.events.times import EPOCH
+from audittrail.events.field_check import require_same_fields
 
 FORMAT = "audit-trail/1"
 
 _TIME = pa.timestamp("us", tz="UTC")
-_PRIMITIVES = {
+_PRIMITIVES: dict[str, pa.DataType] = {
     "string": pa.string(),
     "bytes": pa.binary(),
     "int": pa.int32(),
@@ -29,10 +31,10 @@ _PRIMITIVES = {
     "float": pa.float32(),
     "double": pa.float64(),
 }
-_LOGICAL = {"uuid": pa.uuid(), "timestamp-micros": _TIME}
+_LOGICAL: dict[str, pa.DataType] = {"uuid": pa.uuid(), "timestamp-micros": _TIME}
 
 
-def columns_of(schema: dict) -> list[tuple[str, pa.DataType]]:
+def columns_of(schema: SchemaDocument) -> list[tuple[str, pa.DataType]]:
     """The columns of an Avro record, so that a field added to the contract is a column of the archive. Raises KeyError
     for a type without one.
     """
@@ -40,10 +42,11 @@ def columns_of(schema: dict) -> list[tuple[str, pa.DataType]]:
     return [(field["name"], _column(field["type"], named)) for field in schema["fields"]]
 
 
-def _column(avro: str | list | dict, named: dict[str, pa.DataType]) -> pa.DataType:
+def _column(avro: str | list[Any] | SchemaDocument, named: dict[str, pa.DataType]) -> pa.DataType:
     """`named`: records met before, as Avro writes them out once and then by name. Every column may be null."""
     if isinstance(avro, list):
-        (avro,) = [branch for branch in avro if branch != "null"]
+        (branch,) = [branch for branch in avro if branch != "null"]
+        return _column(branch, named)
     if isinstance(avro, str):
         return named.get(avro) or _PRIMITIVES[avro]
     if "logicalType" in avro:
@@ -61,7 +64,7 @@ def _column(avro: str | list | dict, named: dict[str, pa.DataType]) -> pa.DataTy
 _CONTRACT = contracts.schema(contracts.ENRICHED, contracts.latest(contracts.ENRICHED))
 
 EVENT_COLUMNS = columns_of(_CONTRACT)
-ORIGIN_COLUMNS = [
+ORIGIN_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("topic_id", pa.string()),
     ("partition", pa.int32()),
     ("offset", pa.int64()),
@@ -78,6 +81,14 @@ class ArchivedEvent(EnrichedEvent):
     offset: int
     appended_at: datetime
 
+
+require_same_fields(
+    [name for name, _ in ORIGIN_COLUMNS],
+    "audittrail.archive.format.ORIGIN_COLUMNS",
+    ArchivedEvent.__annotations__.keys() - EnrichedEvent.__annotations__.keys(),
+    "audittrail.archive.format.ArchivedEvent",
+    remedy="change both",
+)
 
 SCHEMA = pa.schema(EVENT_COLUMNS + ORIGIN_COLUMNS, metadata={"format": FORMAT})
 
@@ -98,7 +109,8 @@ def to_parquet(events: pa.Table) -> bytes:
 def from_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     """The table in an object, or some of its columns. Raises pyarrow.ArrowInvalid for bytes that are not Parquet."""
     # Threads cost more than they save on objects of this size.
-    return pq.read_table(pa.BufferReader(data), columns=columns, use_threads=False)
+    names = None if columns is None else list(columns)
+    return pq.read_table(pa.BufferReader(data), columns=names, use_threads=False)
 
 
 def events(stored: pa.Table) -> list[ArchivedEvent]:
@@ -111,48 +123,6 @@ def events(stored: pa.Table) -> list[ArchivedEvent]:
         field["name"]: field["default"] for field in _CONTRACT["fields"] if field["name"] not in stored.column_names
     }
     whole = pa.concat_tables([SCHEMA.empty_table(), stored], promote_options="default")
-    columns = [_values(column.combine_chunks()) for column in whole.columns]
-    return [dict(zip(whole.column_names, row, strict=True)) | lacking for row in zip(*columns, strict=True)]
-
-
-def _values(array: pa.Array) -> list:
-    """As Array.to_pylist, but column by column, where that makes an Arrow object of each value on its way."""
-    if isinstance(array, pa.ExtensionArray):
-        return [None if value is None else uuid.UUID(bytes=value) for value in array.storage.to_pylist()]
-    if pa.types.is_timestamp(array.type):
-        return [
-            None if value is None else EPOCH + timedelta(microseconds=value)
-            for value in array.cast(pa.int64()).to_pylist()
-        ]
-    if pa.types.is_struct(array.type):
-        names = [field.name for field in array.type]
-        return _with_nulls(
-            array, [dict(zip(names, row, strict=True)) for row in zip(*map(_values, array.flatten()), strict=True)]
-        )
-    if pa.types.is_map(array.type):
-        return _with_nulls(
-            array, _parts(array, list(zip(_values(array.keys), _values(array.items), strict=True)), _mapping)
-        )
-    if pa.types.is_list(array.type):
-        return _with_nulls(array, _parts(array, _values(array.values), list))
-    return array.to_pylist()
-
-
-def _parts(array: pa.Array, values: list, make) -> list:
-    offsets = array.offsets.to_pylist()
-    return [make(values[start:end]) for start, end in zip(offsets, offsets[1:], strict=False)]
-
-
-def _mapping(pairs: list[tuple]) -> dict:
-    mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        raise pa.ArrowInvalid(f"a map has a key twice: {sorted(key for key, _ in pairs)}")
-    return mapping
-
-
-def _with_nulls(array: pa.Array, values: list) -> list:
-    return (
-        [value if valid else None for value, valid in zip(values, array.is_valid().to_pylist(), strict=True)]
-        if array.null_count
-        else values
-    )
+    columns = [python_values(column.combine_chunks()) for column in whole.columns]
+    rows = [dict(zip(whole.column_names, row, strict=True)) | lacking for row in zip(*columns, strict=True)]
+    return cast(list[ArchivedEvent], rows)

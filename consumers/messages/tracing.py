@@ -6,7 +6,7 @@ adds a span to the trace of each event and passes its own on as the parent of th
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -26,14 +26,12 @@ _tracer: Tracer | None = None
 
 @contextmanager
 def exported(stage: str) -> Iterator[None]:
-    """Export this process's spans, as service `audit-trail-<stage>`, while the block runs, if it is configured where
-    to.
-    """
-    global _tracer
+    """Export this process's spans, as service `audit-trail-<stage>`, while the block runs, if an endpoint is set."""
+    global _tracer  # noqa: PLW0603 - a process runs one stage, and exports for it
     if not conf.otlp_endpoint():
         yield
         return
-    # Costs a third of a second, and only who exports needs it.
+    # Importing these takes a third of a second.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -49,7 +47,7 @@ def exported(stage: str) -> Iterator[None]:
         provider.shutdown()
 
 
-def published(traceparent: str | None, captured_at: datetime, attributes: dict[str, str | int]) -> str | None:
+def published(traceparent: str | None, captured_at: datetime, attributes: Mapping[str, str | int]) -> str | None:
     """The traceparent of a message about to be published: of a span since the event's capture, or of the request
     itself.
 

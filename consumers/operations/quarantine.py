@@ -7,11 +7,12 @@ publication.
 
 from django.db import transaction
 
+from audittrail.capture.outbox_rows import captured_event, row_of
 from audittrail.contracts.amendments import BadAmendment, amended, proposed
 from audittrail.models import OutboxEvent
 from audittrail.outbox import OutboxQuerySet
 from consumers.models import ControlAction, SetAsideEvent
-from consumers.relay.messages import captured, told, violation
+from consumers.relay.messages import describe_problem, violation
 from consumers.relay.wake import wake_soon
 
 DATABASE = "pipeline"
@@ -29,16 +30,16 @@ def waiting() -> OutboxQuerySet:
 def problem(event: OutboxEvent, amendments: list[dict]) -> str:
     """What would still be wrong with these amendments made; empty when it can be published."""
     try:
-        found = violation(amended(captured(_row(event)), amendments))
+        found = violation(amended(captured_event(row_of(event)), amendments))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        return told(error)
+        return describe_problem(error)
     return str(found or "")
 
 
 def proposals(event: OutboxEvent) -> list[dict]:
     """Amendments that would mend it, as far as that is known; none where nothing is wrong any more."""
     try:
-        return proposed(captured(_row(event)), violation)
+        return proposed(captured_event(row_of(event)), violation)
     except (ValueError, TypeError, LookupError, AttributeError):
         return []
 
@@ -69,7 +70,3 @@ def checked(amendments) -> list[dict]:
         ):
             raise BadAmendment(f"{each!r}: an amendment has field, value and reason, nothing else")
     return amendments
-
-
-def _row(event: OutboxEvent) -> dict:
-    return {field.attname: getattr(event, field.attname) for field in OutboxEvent._meta.concrete_fields}

@@ -7,23 +7,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from audittrail.events.event import Event
 from consumers import conf
 
-KeyStrategy = Callable[[dict], str]
+KeyStrategy = Callable[[Event], str]
 
 WINDOW_SECONDS = 60
 SPREAD = 16
-"""Keys among which the events of a hot article are dealt out."""
+"""Keys among which the events of a hot article are distributed."""
 REMEMBERED = 10_000
 
 
-def by_article(event: dict) -> str:
+def by_article(event: Event) -> str:
     """One key for an article: all its events in one partition, in order."""
     return event["article_id"]
 
 
-def by_article_and_hour(event: dict) -> str:
-    """A key for an article and hour of recording (UTC): moves a story on every hour."""
+def by_article_and_hour(event: Event) -> str:
+    """A key for an article and hour of recording (UTC): a story moves to another partition every hour."""
     return f"{event['article_id']}|{event['recorded_at']:%Y-%m-%dT%H}"
 
 
@@ -44,8 +45,8 @@ class Heat:
 
 
 class ByArticleWhileCool:
-    """One key for an article, until it changes `hot` times a minute; then its events are dealt out among keys until it
-    has cooled down to half of that, so that it does not go to and fro.
+    """One key for an article, until it changes `hot` times a minute; then its events are distributed among keys until
+    it has cooled down to half of that, so that it does not alternate.
 
     Time is that of recording: the same events in the same order always get the same keys.
     """
@@ -54,14 +55,14 @@ class ByArticleWhileCool:
         self._hot = hot
         self._heats: dict[str, Heat] = {}
 
-    def __call__(self, event: dict) -> str:
+    def __call__(self, event: Event) -> str:
         article, at = event["article_id"], event["recorded_at"].timestamp()
-        heat = self._moved_on(article, at)
+        heat = self._heat_at(article, at)
         heat.count += 1
         heat.hot = heat.rate(at) >= (self._hot / 2 if heat.hot else self._hot)
         return f"{article}|{event['sequence'] % SPREAD}" if heat.hot else article
 
-    def _moved_on(self, article: str, at: float) -> Heat:
+    def _heat_at(self, article: str, at: float) -> Heat:
         """The article's heat, its window the one that `at` is in."""
         window = int(at // WINDOW_SECONDS * WINDOW_SECONDS)
         heat = self._heats.get(article)

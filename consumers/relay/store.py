@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import kwargs_row
 
 from audittrail import outbox
+from audittrail.capture.outbox_rows import OutboxRow
 from consumers.relay.recovery import Progress
 
 LEASE_SECONDS = 10
@@ -97,9 +98,9 @@ class LaneStore:
             chosen.append(row_id)
         return chosen
 
-    def rows(self, ids: Iterable[int]) -> list[dict]:
+    def rows(self, ids: Iterable[int]) -> list[OutboxRow]:
         """Outbox rows by id, in the order of their ids."""
-        with self._connection.cursor(row_factory=dict_row) as cursor:
+        with self._connection.cursor(row_factory=kwargs_row(OutboxRow)) as cursor:
             return cursor.execute(outbox.ROWS, {"rows": list(ids)}).fetchall()
 
     def intend(self, lease: Lease, ids: list[int], refused: list[Refusal]) -> int | None:

@@ -1,5 +1,6 @@
 """The archive sink: enriched events into Parquet objects on S3, each once."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -8,9 +9,11 @@ from confluent_kafka import KafkaException
 
 from audittrail import contracts
 from audittrail.archive import object_names, objects, writer
+from audittrail.archive.format import ArchivedEvent
 from audittrail.archive.manifests import DamagedManifest
 from audittrail.archive.objects import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
+from audittrail.events.event import EnrichedEvent
 from audittrail.events.times import EPOCH
 from consumers import conf, stages
 from consumers.errors import NotReady
@@ -29,8 +32,8 @@ _NOT_NOW = (ObjectStoreUnavailable, DamagedArchive, DamagedManifest)
 class ArchiveSink(Stage):
     """One object for each partition and day of a batch.
 
-    Where a partition starts is told by the archive itself, not by the group's offsets: these may be set back, or lost,
-    and all writers must cut a partition into the same objects.
+    The archive itself knows where a partition continues, not the group's offsets: these may be set back, or lost, and
+    all writers must cut a partition into the same objects.
     """
 
     spec = stages.ARCHIVE
@@ -42,7 +45,7 @@ class ArchiveSink(Stage):
         self.idle_seconds = conf.archive_idle_seconds()
         self._positions: dict[int, int | None] = {}
         self._topic_id = ""
-        self._elsewhere: set[tuple[bytes, bytes]] = set()
+        self._under_other_topics: set[tuple[bytes, bytes]] = set()
         self._uploads = ThreadPoolExecutor(UPLOADS, "archive")
 
     def open(self) -> None:
@@ -51,7 +54,7 @@ class ArchiveSink(Stage):
             objects.ensure_bucket()
         except _NOT_NOW as error:
             raise NotReady(str(error)) from error
-        self._know_topic()
+        self._look_up_topic()
 
     def close(self) -> None:
         self._uploads.shutdown()
@@ -59,13 +62,12 @@ class ArchiveSink(Stage):
     def positions(self, partitions: list[Partition]) -> dict[Partition, int]:
         try:
             # Where an object was lost reading goes back, over events that may have been restored meanwhile.
-            self._elsewhere |= writer.archived_under_other_topics(
+            self._under_other_topics |= writer.archived_under_other_topics(
                 self._topic_id, (datetime.now(UTC) - writer.RECENT).date(), object_names.RESTORED
             )
-            near = {
-                partition.number: offset for partition, offset in consumer_lag.committed(self.group, partitions).items()
-            }
-            ends = writer.ends(self._topic_id, {partition.number for partition in partitions}, near)
+            committed = consumer_lag.committed(self.group, partitions)
+            expected = {partition.number: offset for partition, offset in committed.items() if offset is not None}
+            ends = writer.ends(self._topic_id, {partition.number for partition in partitions}, expected)
         except _NOT_NOW as error:
             raise NotReady(str(error)) from error
         except KafkaException as error:
@@ -74,13 +76,13 @@ class ArchiveSink(Stage):
         # From the first message where the archive has none: the group's offsets may be those of a topic that is gone.
         return {partition: ends.get(partition.number, 0) for partition in partitions}
 
-    def _know_topic(self) -> None:
-        """Learn which topic bears the name, and what others that bore it have brought: one made anew repeats some of
-        that.
+    def _look_up_topic(self) -> None:
+        """Look up the id of the topic, and which events came through earlier topics of the same name: a topic that was
+        created again repeats some of them.
         """
         try:
             self._topic_id = topics.ids(clients.admin(), self.topics())[conf.enriched_topic()]
-            self._elsewhere = writer.archived_under_other_topics(
+            self._under_other_topics = writer.archived_under_other_topics(
                 self._topic_id, (datetime.now(UTC) - writer.RECENT).date()
             )
         except KafkaException as error:
@@ -88,7 +90,7 @@ class ArchiveSink(Stage):
         except _NOT_NOW as error:
             raise NotReady(str(error)) from error
 
-    def revoked(self, partitions) -> None:
+    def revoked(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
             self._positions.pop(partition.number, None)
 
@@ -104,22 +106,22 @@ class ArchiveSink(Stage):
             raise NotReady(str(error)) from error
         return Outcome(rejections=undecodable + unresolvable)
 
-    def _append(self, partition: int, rows: list[dict]) -> None:
+    def _append(self, partition: int, rows: list[ArchivedEvent]) -> None:
         self._positions[partition] = writer.append(self._topic_id, partition, rows, self._positions.get(partition))
 
-    def _rows(self, decoded: list[Decoded]) -> list[dict]:
-        rows = (event | self._origin(record) for record, event in decoded)
-        return [row for row in rows if (row["event_id"].bytes, row["hash"]) not in self._elsewhere]
+    def _rows(self, decoded: list[Decoded[EnrichedEvent]]) -> list[ArchivedEvent]:
+        rows = (self._row(record, event) for record, event in decoded)
+        return [row for row in rows if (row["event_id"].bytes, row["hash"]) not in self._under_other_topics]
 
-    def _origin(self, record: Record) -> dict:
-        appended_at = EPOCH + timedelta(milliseconds=record.timestamp_ms)
+    def _row(self, record: Record, event: EnrichedEvent) -> ArchivedEvent:
         return {
+            **event,
             "topic_id": self._topic_id,
             "partition": record.partition,
             "offset": record.offset,
-            "appended_at": appended_at,
+            "appended_at": EPOCH + timedelta(milliseconds=record.timestamp_ms),
         }
 
 
-def _place(row: dict) -> tuple[int, int]:
+def _place(row: ArchivedEvent) -> tuple[int, int]:
     return row["partition"], row["offset"]

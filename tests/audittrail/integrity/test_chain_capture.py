@@ -7,10 +7,10 @@ import pytest
 from django.db import connections, transaction
 
 from audittrail import Actor, context, contracts, record_save
+from audittrail.capture.outbox_rows import event_of
 from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
 from audittrail.integrity.chain import Chain
-from consumers.relay.messages import event_of
 from newsroom.models import Article, Author, Credit, Section, Tag
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
