@@ -1,12 +1,16 @@
 """What the pipeline's role may do with the consumers' own tables."""
 
+from django.apps import AppConfig
 from django.db import connections
+from django.db.backends.utils import CursorWrapper
 
 from audittrail import conf
 
 
-def grant_after_migrate(sender, using: str, **_) -> None:
-    """The site's role gets its rights from the trail's installation; the pipeline's keeps state here."""
+def grant_after_migrate(sender: AppConfig, using: str, **_: object) -> None:
+    """Grant the pipeline's role all on the app's tables, where it keeps its state; the site's role gets its rights from
+    the trail's installation.
+    """
     connection = connections[using]
     existing = set(connection.introspection.table_names())
     tables = [
@@ -22,6 +26,7 @@ def grant_after_migrate(sender, using: str, **_) -> None:
             cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {_schema(cursor)} TO {role}")
 
 
-def _schema(cursor) -> str:
+def _schema(cursor: CursorWrapper) -> str:
     cursor.execute("SELECT quote_ident(current_schema())")
-    return cursor.fetchone()[0]
+    (name,) = cursor.fetchone()
+    return str(name)

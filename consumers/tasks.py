@@ -48,18 +48,19 @@ def watch_outbox() -> None:
 
 @shared_task
 def sample_lag() -> None:
-    """Note the lag of every stage, and tell when the verdict on one changes."""
+    """Record the lag of every stage, and announce where the verdict on one has changed."""
     at, before = timezone.now(), status.recent_samples("pipeline")
-    views, _ = group_statuses("pipeline")
+    groups, _ = group_statuses("pipeline")
     LagSample.objects.using("pipeline").bulk_create(
-        LagSample(stage=stage, at=at, lag=view.lag, members=None if view.state is None else len(view.members))
-        for stage, view in views.items()
+        LagSample(stage=stage, at=at, lag=group.lag, members=None if group.state is None else len(group.members))
+        for stage, group in groups.items()
     )
-    for stage, samples in status.recent_samples("pipeline").items():
+    samples = status.recent_samples("pipeline")
+    for stage, group in groups.items():
         earlier = before.get(stage, [])
-        told = lag_rules.judge(earlier, status.limits(), earlier[-1].at if earlier else at)
-        alerts.gauge(stage, views[stage].lag)
-        alerts.announce(stage, told, lag_rules.judge(samples, status.limits(), at), views[stage].lag)
+        verdict_before = lag_rules.judge(earlier, status.limits(), earlier[-1].at if earlier else at)
+        alerts.gauge(stage, group.lag)
+        alerts.announce_change(stage, verdict_before, lag_rules.judge(samples[stage], status.limits(), at), group.lag)
 
 
 @shared_task

@@ -7,17 +7,24 @@ from consumers.models import DeadLetter, SetAsideEvent
 
 
 def dead_letter_causes(article_id: str, sequences: list[int]) -> dict[int, GapCause]:
-    """Those of the sequences that lie in the dead letters, with the reason; the latest letter counts."""
+    """Why events are in the dead letters, by sequence, for those of the sequences that are; the latest letter counts."""
     letters = DeadLetter.objects.of_article(article_id, sequences).order_by("failed_at")
-    return {letter.sequence: _cause(letter) for letter in letters.only("sequence", "reason", "detail", "replayed_at")}
+    return {
+        letter.sequence: _cause(letter)
+        for letter in letters.only("sequence", "reason", "detail", "replayed_at")
+        if letter.sequence is not None
+    }
 
 
 def set_aside_causes(article_id: str, sequences: list[int]) -> dict[int, GapCause]:
-    """Those of the sequences that violate the contract, with the page where an admin releases them."""
+    """Why events are set aside, by sequence, for those of the sequences that are, with the page where an admin releases
+    them.
+    """
     events = SetAsideEvent.objects.filter(article_id=article_id, sequence__in=sequences).set_aside()
     return {
         event.sequence: GapCause(
-            f"it was set aside at the source because it breaks the contract ({event.set_aside[:200]}). An admin can mend and release it.",
+            "it was set aside at the source because it breaks the contract "
+            f"({(event.set_aside or '')[:200]}). An admin can mend and release it.",
             _page("admin:consumers_setasideevent_release", event.pk),
         )
         for event in events.only("sequence", "set_aside")
@@ -34,7 +41,7 @@ def _cause(letter: DeadLetter) -> GapCause:
     )
 
 
-def _page(name: str, key) -> str:
+def _page(name: str, key: object) -> str:
     try:
         return reverse(name, args=[key])
     except NoReverseMatch:

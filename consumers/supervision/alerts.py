@@ -3,7 +3,7 @@
 import logging
 from functools import cache
 
-from datadog.dogstatsd import DogStatsd
+from datadog.dogstatsd.base import DogStatsd
 
 from consumers import conf
 from consumers.supervision.lag_rules import Verdict
@@ -20,13 +20,13 @@ def _statsd() -> DogStatsd | None:
 
 
 def gauge(stage: str, lag: int | None) -> None:
-    """A stage's lag; nothing while it cannot be told, so that the monitor sees the gap."""
+    """Send a stage's lag; nothing while it is unknown, so that the monitor sees the gap."""
     if (statsd := _statsd()) and lag is not None:
         statsd.gauge("audit_trail.lag", lag, tags=[f"stage:{stage}"])
 
 
-def announce(stage: str, before: Verdict, after: Verdict, lag: int | None) -> None:
-    """Tell that the verdict on a stage has changed; nothing where it has not."""
+def announce_change(stage: str, before: Verdict, after: Verdict, lag: int | None) -> None:
+    """Log and send that the verdict on a stage has changed; nothing where it has not."""
     if before is after:
         return
     text = f"{stage}: {before} → {after}, lag {'unknown' if lag is None else f'{lag:,}'}"

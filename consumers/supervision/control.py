@@ -4,12 +4,16 @@ The caller checks the permission: consumers.change_stagecontrol.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 
 from consumers import stages
 from consumers.models import ControlAction, DesiredState, StageControl
 from consumers.runtime.stage_spec import MOST_PROCESSES
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 
 class UnknownStage(LookupError):
@@ -21,52 +25,61 @@ class Refused(ValueError):
 
 
 def ensure_controls(using: str = "default") -> None:
-    """A row for each stage: running, with one process, until told otherwise."""
+    """Add a row for each stage that has none: running, with one process."""
     StageControl.objects.using(using).bulk_create(
         [StageControl(stage=stage) for stage in stages.table()], ignore_conflicts=True
     )
 
 
-def start(stage: str, user) -> None:
-    """Run a stage that is stopped; a halted one is told to go on."""
+def start(stage: str, user: "User | None") -> None:
+    """Run a stage that is stopped; let a halted one go on."""
     _record(stage, "start", user, desired_state=DesiredState.RUNNING)
 
 
-def stop(stage: str, user) -> None:
+def stop(stage: str, user: "User | None") -> None:
     """End all processes of a stage."""
     _record(stage, "stop", user, desired_state=DesiredState.STOPPED)
 
 
-def pause(stage: str, user) -> None:
+def pause(stage: str, user: "User | None") -> None:
     """Let the processes of a stage stay members of their group and read nothing."""
     _record(stage, "pause", user, desired_state=DesiredState.PAUSED)
 
 
-def resume(stage: str, user) -> None:
+def resume(stage: str, user: "User | None") -> None:
     """Let a paused stage go on; a halted one as well."""
     _record(stage, "resume", user, desired_state=DesiredState.RUNNING)
 
 
-def scale(stage: str, user, processes: int) -> None:
+def scale(stage: str, user: "User | None", processes: int) -> None:
     """Run a stage in so many processes. Raises Refused."""
     if not 1 <= processes <= MOST_PROCESSES:
         raise Refused(f"processes={processes}: a stage runs in 1 to {MOST_PROCESSES} processes; to have none, stop it")
     _record(stage, "scale", user, processes=processes)
 
 
-ACTIONS: dict[str, Callable] = {"start": start, "stop": stop, "pause": pause, "resume": resume, "scale": scale}
+_OF_A_STAGE: dict[str, "Callable[[str, User | None], None]"] = {
+    "start": start,
+    "stop": stop,
+    "pause": pause,
+    "resume": resume,
+}
+ACTIONS = (*_OF_A_STAGE, "scale")
 
 
-def perform(action: str, stage: str, user, processes: int | None = None) -> None:
-    """One of ACTIONS by its name; `processes` belongs to scale. Raises UnknownStage, Refused."""
+def perform(action: str, stage: str, user: "User | None", processes: int | None = None) -> None:
+    """Carry out one of ACTIONS by its name; `processes` belongs to scale. Raises UnknownStage, Refused."""
     if action not in ACTIONS:
         raise Refused(f"action={action!r} is not one of {', '.join(ACTIONS)}")
-    if action == "scale" and processes is None:
+    if action != "scale":
+        _OF_A_STAGE[action](stage, user)
+    elif processes is None:
         raise Refused("processes is missing: say how many processes the stage shall have")
-    ACTIONS[action](stage, user, *([processes] if action == "scale" else []))
+    else:
+        scale(stage, user, processes)
 
 
-def _record(stage: str, action: str, user, **wanted) -> None:
+def _record(stage: str, action: str, user: "User | None", **wanted: DesiredState | int) -> None:
     if stage not in stages.table():
         raise UnknownStage(f"there is no stage {stage!r}; there are {', '.join(stages.table())}")
     with transaction.atomic():

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import psycopg
 
-from consumers import conf, database
+from consumers import conf, database, stages
 from consumers.models import DesiredState
 from consumers.supervision.process_launcher import ProcessSlot, launch
 
@@ -155,7 +155,8 @@ class Supervisor:
     def _read_database(self) -> None:
         try:
             self._connection = connection = self._connection or self._connect()
-            self._desired = desired_slots(connection.execute(_CONTROLS))
+            known = stages.table()
+            self._desired = {slot for slot in desired_slots(connection.execute(_CONTROLS)) if slot.stage in known}
             self._kill_unresponsive(connection.execute(_REPORTS, [self._host]).fetchall())
         except psycopg.OperationalError as error:
             log.warning("PostgreSQL is away, what runs keeps running: %s", str(error).strip())

@@ -92,6 +92,14 @@ def test_a_sample_is_taken_of_every_stage(own_trail):
     assert set(LagSample.objects.values_list("stage", flat=True)) == set(stages.table())
 
 
+def test_a_stage_that_has_left_the_table_is_not_sampled(own_trail):
+    LagSample.objects.create(stage="json_lines", at=timezone.now(), lag=1)
+
+    sample_lag()
+
+    assert LagSample.objects.filter(stage="json_lines").count() == 1
+
+
 def test_old_samples_are_forgotten(own_trail, monkeypatch):
     from consumers import tasks
 

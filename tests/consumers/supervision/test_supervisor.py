@@ -114,6 +114,15 @@ def test_what_is_wanted_is_started(supervised):
     assert sleepers.alive() == {ProcessSlot("relay", 1), ProcessSlot("relay", 2)}
 
 
+def test_a_stage_that_has_left_the_table_is_not_started(supervised):
+    supervisor, sleepers = supervised
+    StageControl.objects.create(stage="json_lines")
+
+    supervisor.reconcile()
+
+    assert {slot.stage for slot in sleepers.alive()} == {"relay"}
+
+
 def test_what_dies_is_started_anew(supervised):
     supervisor, sleepers = supervised
     supervisor.reconcile()
