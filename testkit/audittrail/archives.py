@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.files.storage import storages
 
 from audittrail.archive import objects, writer
+from audittrail.archive.format import ArchivedEvent
 from audittrail.archive.object_storage import archive_storage
 from testkit.audittrail.indexes import event
 
@@ -28,18 +30,18 @@ def own_bucket(monkeypatch) -> Iterator[str]:
     archive_storage.client.delete_bucket(Bucket=name)
 
 
-def row(offset: int, day: int = 0, partition: int = 7, topic_id: str = TOPIC, **values) -> dict:
+def row(offset: int, day: int = 0, partition: int = 7, topic_id: str = TOPIC, **values: Any) -> ArchivedEvent:
     """An event with its origin: the one at `offset`, appended that many seconds into a day."""
-    origin = {"topic_id": topic_id, "partition": partition, "offset": offset}
-    return (
-        event(offset % 5, offset // 5 + 1)
-        | origin
-        | {"appended_at": MIDNIGHT + timedelta(days=day, seconds=offset)}
-        | values
-    )
+    return {
+        **event(offset % 5, offset // 5 + 1, **values),
+        "topic_id": topic_id,
+        "partition": partition,
+        "offset": offset,
+        "appended_at": MIDNIGHT + timedelta(days=day, seconds=offset),
+    }
 
 
-def write(rows: list[dict], position: int | None = None, size: int = 10) -> int | None:
+def write(rows: list[ArchivedEvent], position: int | None = None, size: int = 10) -> int | None:
     """Write the rows, `size` at a time, as the sink does; the partition's end afterwards."""
     for start in range(0, len(rows), size):
         some = rows[start : start + size]

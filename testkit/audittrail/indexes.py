@@ -3,26 +3,28 @@
 import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from audittrail import conf
+from audittrail.events.event import EnrichedEvent
 from audittrail.search import index
 from testkit.audittrail.events import enriched_event
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def event(article: int, sequence: int, **values) -> dict:
+def event(article: int, sequence: int, **values: Any) -> EnrichedEvent:
     """Event `sequence` of an article, that many hours into the year."""
     at = START + timedelta(hours=sequence)
     own_hash = hashlib.sha256(f"{article}:{sequence}".encode()).digest()
-    identity = {
+    identity: dict[str, Any] = {
         "event_id": uuid.uuid4(),
         "article_id": f"newsroom.article:{article}",
         "sequence": sequence,
         "hash": own_hash,
     }
     identity["previous_hash"] = bytes(32) if sequence == 1 else bytes([2]) * 32
-    return enriched_event(occurred_at=at, recorded_at=at, **identity) | values
+    return enriched_event(**{"occurred_at": at, "recorded_at": at, **identity, **values})
 
 
 def names() -> list[str]:

@@ -55,7 +55,7 @@ def restore(**options) -> tuple[int, str]:
     try:
         call_command("restore_trail", grace=0, stdout=output, stderr=output, **options)
     except SystemExit as ended:
-        return ended.code, output.getvalue()
+        return int(ended.code or 0), output.getvalue()
     return 0, output.getvalue()
 
 

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from audittrail import Actor, article_id, conf, context
 from audittrail.archive import format, object_names, objects, reader
 from audittrail.events import database_rows
+from audittrail.events.event import EnrichedEvent
 from audittrail.integrity.chain import event_hash
 from audittrail.integrity.fingerprints import EventDigest
 from audittrail.integrity.store_comparison import StoreUnavailable
@@ -70,7 +71,7 @@ def test_a_long_trail_is_read_by_two_processes_and_judged_the_same(article, supe
     assert ("archive", "altered", 3) in found(article)
 
 
-def test_where_the_process_beside_has_died_the_archive_counts_as_unverified(article, monkeypatch):
+def test_where_the_subprocess_has_died_the_archive_counts_as_unverified(article, monkeypatch):
     monkeypatch.setattr("audittrail.integrity.verify.WORTH_A_PROCESS", 0)
     monkeypatch.setattr("audittrail.integrity.archive_digests.sys.executable", "/bin/false")
     report = verify(article, grace=ARRIVED)
@@ -90,7 +91,8 @@ def test_the_command_exits_with_1_and_a_list_when_something_is_wrong(article, su
 
 def test_an_edited_event_is_altered(article, superuser):
     superuser.execute(
-        "UPDATE audittrail_auditevent SET changes = replace(changes::text, 'Bridge 1', 'Bridge X')::jsonb WHERE article_id = %s AND sequence = 3",
+        "UPDATE audittrail_auditevent SET changes = replace(changes::text, 'Bridge 1', 'Bridge X')::jsonb "
+        "WHERE article_id = %s AND sequence = 3",
         [article],
     )
     assert ("database", "altered", 3) in found(article)
@@ -126,7 +128,8 @@ def test_a_head_that_was_set_back_is_seen_by_what_was_verified_before(article, s
     assert verify(article, grace=ARRIVED).complete
     superuser.execute("DELETE FROM audittrail_auditevent WHERE article_id = %s AND sequence > 4", [article])
     superuser.execute(
-        "UPDATE audittrail_head SET sequence = 4, hash = (SELECT hash FROM audittrail_auditevent WHERE article_id = %s AND sequence = 4) WHERE article_id = %s",
+        "UPDATE audittrail_head SET sequence = 4, hash = (SELECT hash FROM audittrail_auditevent "
+        "WHERE article_id = %s AND sequence = 4) WHERE article_id = %s",
         [article, article],
     )
     assert {("capture", "head_altered", 4), ("database", "cut_off", 5)} <= found(article)
@@ -144,12 +147,11 @@ def test_swapped_events_are_reordered(article, superuser):
 
 @pytest.mark.parametrize("sequence", [4, 6])
 def test_an_event_forged_with_a_hash_of_its_own_is_a_second_history(article, superuser, sequence):
-    from audittrail.events import database_rows
-
     event = next(event for event in database_rows.events("e.article_id = %s AND e.sequence = %s", [article, sequence]))
-    forged = {**event, "actor": event["actor"] | {"id": "somebody else"}}
+    forged: EnrichedEvent = {**event, "actor": {**event["actor"], "id": "somebody else"}}
     superuser.execute(
-        "UPDATE audittrail_auditevent SET actor_id = 'somebody else', hash = %s WHERE article_id = %s AND sequence = %s",
+        "UPDATE audittrail_auditevent SET actor_id = 'somebody else', hash = %s "
+        "WHERE article_id = %s AND sequence = %s",
         [event_hash(forged), article, sequence],
     )
     assert {("database", "forged", sequence), ("archive", "forged", sequence), ("index", "forged", sequence)} <= found(

@@ -1,6 +1,7 @@
 """The archive on a real object store: every event once, whoever writes, freezes or dies; what is damaged is named."""
 
 import random
+import re
 import threading
 import time
 import uuid
@@ -12,6 +13,7 @@ import duckdb
 import pytest
 
 from audittrail.archive import format, object_names, objects, reader, seal, writer
+from audittrail.archive.format import ArchivedEvent
 from audittrail.archive.object_storage import archive_storage
 from audittrail.archive.writer import DamagedArchive
 from testkit.audittrail.archives import TOPIC, row, write
@@ -65,10 +67,15 @@ def test_where_a_partition_ends(own_bucket):
 def test_a_long_day_is_not_listed_from_its_beginning(own_bucket, monkeypatch):
     monkeypatch.setattr(writer, "LOOK_BACK", 10)
     write([row(offset) for offset in range(100)], size=1)
-    seen = []
-    monkeypatch.setattr(
-        objects, "listed", lambda *asked, listed=objects.listed: seen.extend(found := listed(*asked)) or found
-    )
+    seen: list[str] = []
+    listed = objects.listed
+
+    def noted(*asked: str) -> list[str]:
+        found = listed(*asked)
+        seen.extend(found)
+        return found
+
+    monkeypatch.setattr(objects, "listed", noted)
 
     assert writer.ends(TOPIC, {7}, {7: 98}) == {7: 100}
     assert len(seen) == 12
@@ -94,7 +101,7 @@ class Writer(threading.Thread):
     archive ends.
     """
 
-    def __init__(self, log: list[dict], seed: int):
+    def __init__(self, log: list[ArchivedEvent], seed: int):
         super().__init__()
         self._log, self._random = log, random.Random(seed)
         self.failure: Exception | None = None
@@ -141,12 +148,11 @@ def test_without_the_names_that_exclude_each_other_events_double(own_bucket, mon
     monkeypatch.setattr(
         objects, "create_once", lambda name, *rest: store(name.replace(".p", f"-{uuid.uuid4().hex[:8]}.p"), *rest)
     )
-    monkeypatch.setattr(
-        object_names, "_TAIL", object_names.re.compile(object_names._TAIL.pattern.replace(r"\.", r"(?:-\w+)?\."))
-    )
+    monkeypatch.setattr(object_names, "_TAIL", re.compile(object_names._TAIL.pattern.replace(r"\.", r"(?:-\w+)?\.")))
     rows = [row(offset) for offset in range(40)]
-    write(rows), write(rows, position=20)
-    stored = [name for name in objects.listed(object_names.TAIL)]
+    write(rows)
+    write(rows, position=20)
+    stored = objects.listed(object_names.TAIL)
     assert sum(len(format.from_parquet(objects.read(name).content)) for name in stored) > 40
 
 
@@ -172,9 +178,10 @@ def test_a_sealer_that_died_half_way_is_succeeded(own_bucket, monkeypatch):
             raise KeyboardInterrupt
         return store(name, *rest)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(objects, "create_once", dying)
-        seal.seal(date(2026, 1, 1))
+        with pytest.raises(KeyboardInterrupt):
+            seal.seal(date(2026, 1, 1))
     assert len(offsets()) == 40 and list(reader.check()) == []
     assert seal.seal(date(2026, 1, 1)).events == 40 and len(offsets()) == 40
 
@@ -210,7 +217,7 @@ def findings() -> list[tuple[str, str]]:
 
 
 def test_damage_is_named(own_bucket):
-    sealed, (first, second, third) = sealed_and_tail()
+    _, (_, second, third) = sealed_and_tail()
     assert findings() == []
     keep = objects.read(second)
     replace(second, keep.content[:-1] + b"x", **keep.metadata)
@@ -232,14 +239,16 @@ def test_damage_to_sealed_days_is_named(own_bucket):
     assert findings() == [("missing", sealed)]
     replace(sealed, content)
     late = object_names.Tail(TOPIC, 7, 777, date(2026, 1, 1)).name
-    replace(object_names.sealed(date(2026, 1, 1), 9), content), replace(late, content)
+    replace(object_names.sealed(date(2026, 1, 1), 9), content)
+    replace(late, content)
     assert findings() == [("added", object_names.sealed(date(2026, 1, 1), 9)), ("added", late)]
     replace(object_names.manifest(date(2026, 1, 1)), b"{}")
     assert ("unreadable", object_names.manifest(date(2026, 1, 1))) in findings()
 
 
 def test_a_foreign_object_does_not_stop_writing_or_reading(own_bucket):
-    replace(f"tail/topic={TOPIC}/date=2026-01-01/notes.txt", b"?"), replace("manifests/readme", b"?")
+    replace(f"tail/topic={TOPIC}/date=2026-01-01/notes.txt", b"?")
+    replace("manifests/readme", b"?")
     write([row(offset) for offset in range(20)])
     assert writer.ends(TOPIC, {7}) == {7: 20} and len(offsets()) == 20 and seal.open_days() == [date(2026, 1, 1)]
 
@@ -276,10 +285,12 @@ def test_the_documented_query_reads_every_event_once(own_bucket, tmp_path, seale
     database = duckdb.connect()
     database.execute(documented_query(tmp_path))
     counted = database.sql(
-        "SELECT count(*), count(DISTINCT (article_id, sequence)), count(DISTINCT hash), min(actor_profile.name) FROM events"
+        "SELECT count(*), count(DISTINCT (article_id, sequence)), count(DISTINCT hash), min(actor_profile.name) "
+        "FROM events"
     )
     assert counted.fetchall() == [(50, 50, 50, "Kim Lee")]
     removed = database.sql(
-        "SELECT count(*) FROM events, unnest(changes) AS c(change), unnest(change.edits) AS e(edit) WHERE edit.removed LIKE '%alleged%'"
+        "SELECT count(*) FROM events, unnest(changes) AS c(change), unnest(change.edits) AS e(edit) "
+        "WHERE edit.removed LIKE '%alleged%'"
     )
     assert removed.fetchall() == [(50,)]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from audittrail.archive import format
 from audittrail.integrity import archive_digests
+from testkit.audittrail.archives import row
 from testkit.audittrail.events import PROFILE, change, enriched_event, text_change
 
 TEXTS = st.text(max_size=5)
@@ -46,7 +47,7 @@ def test_events_are_what_arrow_itself_makes_of_the_table(events, start):
 
 
 def test_a_map_that_has_a_key_twice_is_refused():
-    stored = format.table([enriched_event()])
+    stored = format.table([row(0)])
     column = stored.column_names.index("labels")
     twice = pa.array(
         [[("section", [("3", "Politics")]), ("section", [("3", "Sport")])]], type=stored.schema.field("labels").type
@@ -56,8 +57,8 @@ def test_a_map_that_has_a_key_twice_is_refused():
         format.events(stored.set_column(column, "labels", twice))
 
 
-def test_the_process_beside_gives_the_same_digests_and_outlives_what_is_no_object():
-    content = format.to_parquet(format.table([enriched_event(sequence=number) for number in (1, 2)]))
+def test_the_subprocess_gives_the_same_digests_and_outlives_what_is_no_object():
+    content = format.to_parquet(format.table([row(number) for number in (0, 5)]))
 
     with archive_digests.digest_in_subprocess() as digested:
         assert digested(content) == archive_digests.digest_in_process(content)
@@ -66,8 +67,9 @@ def test_the_process_beside_gives_the_same_digests_and_outlives_what_is_no_objec
         assert [event.sequence for event in digested(content)] == [1, 2]
 
 
-def test_a_process_beside_that_died_is_no_answer(monkeypatch):
-    monkeypatch.setattr(archive_digests.sys, "executable", "/bin/false")
+def test_a_subprocess_that_died_is_no_answer(monkeypatch):
+    monkeypatch.setattr("audittrail.integrity.archive_digests.sys.executable", "/bin/false")
 
-    with archive_digests.digest_in_subprocess() as digested, pytest.raises(archive_digests.SubprocessDied, match="nothing is verified"):
+    died = pytest.raises(archive_digests.SubprocessDied, match="nothing is verified")
+    with archive_digests.digest_in_subprocess() as digested, died:
         digested(b"")

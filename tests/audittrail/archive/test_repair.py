@@ -1,27 +1,27 @@
-"""Mending the archive: what was written comes back or is restored elsewhere, and what was found stays as evidence."""
+"""Repair of the archive: what was written comes back or is restored elsewhere, and what was found stays as evidence."""
 
 from datetime import date
 
 import pytest
 
 from audittrail.archive import format, manifests, object_names, objects, reader, repair, seal, writer
+from audittrail.archive.format import ArchivedEvent
 from testkit.audittrail.archives import TOPIC, row, write
 from testkit.audittrail.indexes import event
 
 DAY = date(2026, 1, 1)
 
 
-def itself(row: dict) -> dict:
+def itself(row: ArchivedEvent) -> ArchivedEvent:
     return row
 
 
-def retitled(name: str, metadata: dict[str, str]):
+def retitled(name: str, metadata: dict[str, str]) -> repair.Correction:
     """Change the titles in an object; what finds the event that was there before."""
     before = {each["offset"]: each for each in repair.rows(name)}
-    objects.replace(
-        name, format.to_parquet(format.table([each | {"title": "Another"} for each in before.values()])), metadata
-    )
-    return lambda changed: before[changed["offset"]]
+    changed: list[ArchivedEvent] = [{**each, "title": "Another"} for each in before.values()]
+    objects.replace(name, format.to_parquet(format.table(changed)), metadata)
+    return lambda row: before[row["offset"]]
 
 
 @pytest.fixture

@@ -4,17 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audittrail.events.event import EnrichedEvent
 from audittrail.events.html import searchable_text
 from audittrail.search import documents
 from testkit.audittrail.events import change, enriched_event, text_change
 
 
-def created(**values) -> dict:
+def created(**values) -> EnrichedEvent:
     keyframe = {
         "values": {"headline": "Tram", "body": "<p>All of it</p>", "section": "3", "slug": None},
         "relations": {},
     }
-    return enriched_event(operation="create", changes=[], keyframe=keyframe) | values
+    return enriched_event(operation="create", changes=[], keyframe=keyframe, **values)
 
 
 def test_an_edit_is_found_by_what_it_put_in_and_took_out():
@@ -44,7 +45,7 @@ def test_scalars_and_relations_are_found_by_identity_and_by_name():
 
 
 @pytest.mark.parametrize(
-    "event, before, after",
+    ("event", "before", "after"),
     [
         (created(), None, ["3", "Politics"]),
         (enriched_event(), ["3", "Politics"], ["3", "Politics"]),
@@ -67,7 +68,7 @@ def test_long_texts_are_cut_and_it_is_said(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "markup, words",
+    ("markup", "words"),
     [
         ("<p>One<br/>two</p>", ["One", "two"]),
         ('see <a href="https://evil.example/?a=1&amp;b=2">this</a>', ["see", "https://evil.example/?a=1&b=2", "this"]),

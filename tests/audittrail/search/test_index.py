@@ -5,15 +5,16 @@ import uuid
 import pytest
 
 from audittrail.search import documents, index
+from audittrail.search.documents import IndexedDocument
 from audittrail.search.index import Fate, SearchUnavailable
 from testkit.audittrail import indexes
 from testkit.audittrail.indexes import event
 
-EVERYTHING = {"match_all": {}}
+EVERYTHING: index.Query = {"match_all": {}}
 
 
-def document(article: int, sequence: int, **values) -> dict:
-    return documents.source(event(article, sequence, **values)) | {"indexed_at": documents.now()}
+def document(article: int, sequence: int, **values) -> IndexedDocument:
+    return documents.indexed_now(documents.source(event(article, sequence, **values)))
 
 
 def titles(*keys: tuple[str, int]) -> list[str]:
@@ -58,7 +59,7 @@ def test_overwriting_puts_a_document_in_the_place_of_another(own_index):
 
 
 def test_a_document_that_does_not_fit_the_mapping_is_refused_with_its_reason(own_index):
-    (result,) = index.overwrite([document(1, 1) | {"occurred_at": "yesterday"}])
+    (result,) = index.overwrite([{**document(1, 1), "occurred_at": "yesterday"}])
     assert result.fate is Fate.REFUSED and "occurred_at" in result.detail
 
 

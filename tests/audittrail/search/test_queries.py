@@ -4,21 +4,24 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from elasticsearch import Elasticsearch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audittrail import conf
+from audittrail.events.event import EnrichedEvent
 from audittrail.search import documents, index, queries
 from audittrail.search.index import Fate, SearchUnavailable
 from audittrail.search.query_language import QUALIFIERS
 from testkit.audittrail.events import change, text_change
 from testkit.audittrail.indexes import START, event
+from testkit.waiting import until
 
 WHOLE = {"values": {"headline": "Tram", "body": "<b>Bold</b> & honest", "section": "3"}, "relations": {}}
 
 
-def store(*events: dict, section: list[str] | None = None) -> list[index.Result]:
-    results = index.write([documents.source(each, section) | {"indexed_at": documents.now()} for each in events])
+def store(*events: EnrichedEvent, section: list[str] | None = None) -> list[index.Result]:
+    results = index.write([documents.indexed_now(documents.source(each, section)) for each in events])
     index.client().indices.refresh(index=conf.search_index())
     return results
 
@@ -60,7 +63,7 @@ def found(query: str, **options) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(
-    "query, hits",
+    ("query", "hits"),
     [
         ("", ["11", "12", "13", "21"]),
         ("actor:kim", ["11", "12", "13"]),
@@ -152,14 +155,12 @@ def test_freshness_is_the_newest_recording(newsroom):
 def test_an_event_is_created_once_and_never_overwritten(own_index):
     first = event(1, 1, title="First")
     assert [result.fate for result in store(first, first)] == [Fate.CREATED, Fate.EXISTS]
-    assert store(first | {"title": "Second"})[0].fate is Fate.EXISTS
+    assert store({**first, "title": "Second"})[0].fate is Fate.EXISTS
     assert index.stored([("newsroom.article:1", 1)], ["title"]) == {("newsroom.article:1", 1): {"title": "First"}}
 
 
 def test_an_event_is_found_within_a_second_of_its_writing(own_index):
-    from testkit.consumers.witness import until
-
-    index.write([documents.source(event(1, 1)) | {"indexed_at": documents.now()}])
+    index.write([documents.indexed_now(documents.source(event(1, 1)))])
     until(lambda: queries.search("").total == 1, seconds=5, what="the event in a search")
     assert index.client().indices.get_settings(index=own_index, name="index.refresh_interval").body.popitem()[1][
         "settings"
@@ -167,8 +168,6 @@ def test_an_event_is_found_within_a_second_of_its_writing(own_index):
 
 
 def test_elasticsearch_away_is_said(own_index, monkeypatch):
-    from elasticsearch import Elasticsearch
-
     nowhere = Elasticsearch("http://127.0.0.1:9", max_retries=0)
     with monkeypatch.context() as patch:
         patch.setattr(index, "client", lambda: nowhere)

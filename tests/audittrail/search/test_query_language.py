@@ -14,7 +14,7 @@ LONDON = ZoneInfo("Europe/London")
 
 
 @pytest.mark.parametrize(
-    "text, terms",
+    ("text", "terms"),
     [
         ("budget vote", [Term(None, "budget"), Term(None, "vote")]),
         ('"budget vote"', [Term(None, "budget vote")]),
@@ -38,22 +38,22 @@ def test_terms(text, terms):
 
 
 @pytest.mark.parametrize(
-    "text, start, end",
+    ("text", "start", "end"),
     [
-        ("after:2026-03-29", datetime(2026, 3, 29), None),
-        ("before:2026-03-29", None, datetime(2026, 3, 29)),
-        ("on:2026-03-29", datetime(2026, 3, 29), datetime(2026, 3, 30)),
-        ("after:2026-03-29T09:30", datetime(2026, 3, 29, 9, 30), None),
+        ("after:2026-03-29", datetime(2026, 3, 29, tzinfo=LONDON), None),
+        ("before:2026-03-29", None, datetime(2026, 3, 29, tzinfo=LONDON)),
+        ("on:2026-03-29", datetime(2026, 3, 29, tzinfo=LONDON), datetime(2026, 3, 30, tzinfo=LONDON)),
+        ("after:2026-03-29T09:30", datetime(2026, 3, 29, 9, 30, tzinfo=LONDON), None),
     ],
 )
 def test_periods_are_in_the_current_zone(text, start, end):
     with timezone.override(LONDON):
         (period,) = parse(text).periods
-    assert period == Period(start and start.replace(tzinfo=LONDON), end and end.replace(tzinfo=LONDON))
+    assert period == Period(start, end)
 
 
 @pytest.mark.parametrize(
-    "text, word",
+    ("text", "word"),
     [
         ("colour:red", "“colour:” is not known"),
         ("actor:", "“actor:” needs a value"),

@@ -4,7 +4,7 @@ wrong.
 
 import threading
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
@@ -13,8 +13,10 @@ from django.core.management import CommandError, call_command
 
 from audittrail import conf
 from audittrail.archive import objects, writer
+from audittrail.archive.format import ArchivedEvent
 from audittrail.archive.object_storage import archive_storage
 from audittrail.events import database_rows
+from audittrail.events.event import EnrichedEvent
 from audittrail.search import documents, index, queries, reindex
 from audittrail.search.index import SearchUnavailable
 from testkit.audittrail import indexes
@@ -29,15 +31,15 @@ def own_index(own_trail):
     indexes.drop()
 
 
-def history(articles: int = 5, length: int = 8) -> list[dict]:
+def history(articles: int = 5, length: int = 8) -> list[EnrichedEvent]:
     return [event(article, number) for article in range(articles) for number in range(1, length + 1)]
 
 
-def store(events: list[dict]) -> None:
-    index.write([documents.source(each) | {"indexed_at": documents.now()} for each in events])
+def store(events: list[EnrichedEvent]) -> None:
+    index.write([documents.indexed_now(documents.source(each)) for each in events])
 
 
-def keep(events: list[dict]) -> None:
+def keep(events: list[EnrichedEvent]) -> None:
     """Into the database, as the sink does."""
     from django.db import connections
 
@@ -48,7 +50,7 @@ def keep(events: list[dict]) -> None:
             database_rows.store_events(connection, events)
 
 
-def ids(events: list[dict]) -> list[str]:
+def ids(events: list[EnrichedEvent]) -> list[str]:
     return sorted(documents.document_id(each["article_id"], each["sequence"]) for each in events)
 
 
@@ -108,7 +110,8 @@ def test_nothing_is_missing_while_and_after_events_keep_arriving(own_index):
 
     monitor = threading.Thread(target=read)
     writing = threading.Thread(target=write)
-    monitor.start(), writing.start()
+    monitor.start()
+    writing.start()
     for _ in range(3):
         reindex.rebuild(source)
     writing.join()
@@ -120,9 +123,9 @@ def test_nothing_is_missing_while_and_after_events_keep_arriving(own_index):
 
 
 def test_documents_unknown_to_the_source_stop_it(own_index, monkeypatch):
-    monkeypatch.setattr(reindex, "CATCHING_UP", reindex.timedelta(days=-1))
+    monkeypatch.setattr(reindex, "CATCHING_UP", timedelta(days=-1))
     store(history())
-    with pytest.raises(CommandError, match="40 documents of .* are not in the source"):
+    with pytest.raises(CommandError, match=r"40 documents of .* are not in the source"):
         call_command("rebuild_search_index")
     assert indexes.ids() == ids(history()) and indexes.names() == [f"{conf.search_index()}-000001"]
     store([event(9, 1)])
@@ -132,10 +135,11 @@ def test_documents_unknown_to_the_source_stop_it(own_index, monkeypatch):
 
 def test_an_interrupted_rebuild_is_cleared_away(own_index, monkeypatch):
     store(history())
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(index, "move_alias", interrupted)
         patch.setattr(reindex, "_abandon", lambda summary: None)
-        reindex.rebuild(history())
+        with pytest.raises(KeyboardInterrupt):
+            reindex.rebuild(history())
     with pytest.raises(SearchUnavailable, match="blocked"):
         store([event(9, 1)])
     reindex.rebuild(history())
@@ -145,9 +149,10 @@ def test_an_interrupted_rebuild_is_cleared_away(own_index, monkeypatch):
 
 def test_a_failed_rebuild_leaves_the_index_as_it_was(own_index, monkeypatch):
     store(history())
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(index, "move_alias", interrupted)
-        reindex.rebuild(history())
+        with pytest.raises(KeyboardInterrupt):
+            reindex.rebuild(history())
     store([event(9, 1)])
     assert len(indexes.ids()) == 41 and indexes.names() == [f"{conf.search_index()}-000001"]
 
@@ -155,8 +160,11 @@ def test_a_failed_rebuild_leaves_the_index_as_it_was(own_index, monkeypatch):
 def test_a_lost_index_is_made_again_from_the_archive(own_index, monkeypatch, capsys):
     monkeypatch.setattr(storages["audit"], "bucket_name", f"t{uuid.uuid4().hex[:12]}")
     objects.ensure_bucket()
-    origin = {"topic_id": "lost", "partition": 0, "appended_at": datetime(2026, 1, 1, tzinfo=UTC)}
-    rows = [each | origin | {"offset": offset} for offset, each in enumerate(history())]
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    rows: list[ArchivedEvent] = [
+        {**each, "topic_id": "lost", "partition": 0, "appended_at": at, "offset": offset}
+        for offset, each in enumerate(history())
+    ]
     position = writer.append("lost", 0, rows[:25], None)
     writer.append("lost", 0, rows[25:], position)
     call_command("rebuild_search_index", "--from", "archive")
