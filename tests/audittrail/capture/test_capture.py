@@ -284,6 +284,14 @@ def test_migrating_again_keeps_capture_as_it_is_and_a_missing_trigger_is_seen():
     assert len(events(article)) == 1
 
 
+def test_columns_of_an_earlier_installation_get_their_new_names():
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_touched RENAME COLUMN is_first_touch TO leads")
+        cursor.execute("ALTER TABLE audit_touched RENAME COLUMN touched_fields TO noted")
+    install("owner")
+    assert len(events(make_article())) == 1
+
+
 def _overlapping_writer(
     database: str, ids: list[int], tags: list[int], seed: int, failures: list, until: threading.Event
 ) -> None:
