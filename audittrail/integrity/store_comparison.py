@@ -90,7 +90,7 @@ class Comparison:
 
 def compare_index(comparison: Comparison, article_id: str | None) -> Iterator[Finding]:
     """What is wrong with any document of the index. Raises index.SearchUnavailable."""
-    query: index.Query = {"term": {"article_id": article_id}} if article_id else {"match_all": {}}
+    query: index.IndexQuery = {"term": {"article_id": article_id}} if article_id else {"match_all": {}}
     for found in _fetched_ahead(index.scan(query)):
         document = found.document
         article, sequence = document.get("article_id", ""), document.get("sequence", 0)

@@ -11,9 +11,9 @@ from django_elasticsearch_dsl.registries import registry
 from elasticsearch.dsl import normalizer
 
 from audittrail import conf
-from audittrail.events.html import searchable_text
 from audittrail.events.event import ActorType, Change, EnrichedEvent, Operation
 from audittrail.events.field_check import require_same_fields
+from audittrail.events.html import searchable_text
 from audittrail.models import AuditEvent
 
 SECTION = "section"

@@ -16,6 +16,7 @@ from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundErro
 from elasticsearch.dsl import connections
 
 from audittrail import conf
+from audittrail.events.event import EventKey
 from audittrail.search.documents import EventDocument, document_id
 
 BULK_BYTES = 8 * 1024 * 1024
@@ -24,16 +25,15 @@ BULK_BYTES = 8 * 1024 * 1024
 SCAN_PAGE = 2000
 """Documents that a scan fetches at a time."""
 
-Key = tuple[str, int]
-"""Article and sequence of an event."""
 Document = dict[str, Any]  # Any: JSON
-Query = dict[str, Any]
+"""A document as the index gives it, or some of its fields: what was written is a documents.IndexedDocument."""
+IndexQuery = dict[str, Any]
 """A query in Elasticsearch's language."""
 
 _ANSWER_PARTS = ("_id", "status", "error.type", "error.reason", "error.caused_by.reason")
 _LOOKUP = 1000
 _NOT_NOW = (401, 403, 429)
-# Longer than whoever scans takes for a page.
+# Longer than the processing of a page takes.
 _SCAN_KEPT = "5m"
 
 
@@ -138,7 +138,7 @@ def move_alias(old: str, new: str) -> None:
 
 
 def block_writes(name: str) -> None:
-    """Have an index refuse writes; whoever writes gets SearchUnavailable."""
+    """Have an index refuse writes: these raise SearchUnavailable then."""
     _set_write_block(name, True)
 
 
@@ -174,7 +174,7 @@ def count(name: str | None = None) -> int:
         return int(client().count(index=name or conf.search_index())["count"])
 
 
-def counts_by(queries: Mapping[str, Query]) -> dict[str, int]:
+def counts_by(queries: Mapping[str, IndexQuery]) -> dict[str, int]:
     """How many documents each of some queries finds, by the names that the queries have here."""
     answer = search(size=0, aggs={"named": {"filters": {"filters": dict(queries)}}})
     return {name: bucket["doc_count"] for name, bucket in answer["aggregations"]["named"]["buckets"].items()}
@@ -187,7 +187,7 @@ def search(**request: Any) -> Mapping[str, Any]:  # Any: JSON
     return answer
 
 
-def scan(query: Query, *, name: str | None = None, with_documents: bool = True) -> Iterator[list[Found]]:
+def scan(query: IndexQuery, *, name: str | None = None, with_documents: bool = True) -> Iterator[list[Found]]:
     """Everything that matches, a page at a time, as of now: refreshed first, whatever is written meanwhile.
 
     `with_documents`: False for the ids alone, the documents then being empty.
@@ -212,7 +212,7 @@ def scan(query: Query, *, name: str | None = None, with_documents: bool = True) 
             break
         yield [Found(hit["_id"], hit.get("_source", {})) for hit in hits]
         pit, after = answer["pit_id"], hits[-1]["sort"]
-    # One that is left, by who stops early, Elasticsearch closes itself.
+    # That of a scan that is not read to its end expires by itself.
     with _translated_errors():
         client().close_point_in_time(id=pit)
 
@@ -273,10 +273,10 @@ def _result(item: dict[str, Any]) -> Result:  # Any: JSON
     raise SearchUnavailable(f"Elasticsearch does not take event {item['_id']} now ({status}: {detail}).")
 
 
-def stored(keys: Iterable[Key], fields: Sequence[str]) -> dict[Key, Document]:
+def stored(keys: Iterable[EventKey], fields: Sequence[str]) -> dict[EventKey, Document]:
     """Some fields of the documents of these articles and sequences, as of this moment, refreshed or not."""
     wanted = list(keys)
-    found: dict[Key, Document] = {}
+    found: dict[EventKey, Document] = {}
     for start in range(0, len(wanted), _LOOKUP):
         some = wanted[start : start + _LOOKUP]
         items = _got([document_id(*key) for key in some], None, source_includes=list(fields))

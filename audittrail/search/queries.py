@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from audittrail.events.times import EPOCH
 from audittrail.search import index
-from audittrail.search.index import Document, SearchUnavailable
-from audittrail.search.index import Query as IndexQuery
+from audittrail.search.index import Document, IndexQuery, SearchUnavailable
 from audittrail.search.query_language import Period, Query, Term, parse
 
 __all__ = [

@@ -16,7 +16,7 @@ from audittrail import conf
 from audittrail.events.event import EnrichedEvent
 from audittrail.search import documents, index
 from audittrail.search.documents import IndexedDocument
-from audittrail.search.index import Fate, Query
+from audittrail.search.index import Fate, IndexQuery
 
 BATCH = 2000
 CATCHING_UP = timedelta(hours=1)
@@ -27,7 +27,7 @@ LAST_SEARCHES = timedelta(seconds=2)
 
 _PASSES = 20
 _SMALL = 500
-_EVERYTHING: Query = {"match_all": {}}
+_EVERYTHING: IndexQuery = {"match_all": {}}
 
 
 class NotTheSame(Exception):
@@ -137,7 +137,7 @@ def _catch_up(summary: Summary, mark: int) -> int:
     return mark
 
 
-def _carry_over(summary: Summary, query: Query) -> int:
+def _carry_over(summary: Summary, query: IndexQuery) -> int:
     """Copy what the new index lacks of the old one's documents that match; returns a mark: all writes up to it have
     been seen.
     """
@@ -147,11 +147,11 @@ def _carry_over(summary: Summary, query: Query) -> int:
     return mark
 
 
-def _written_after(mark: int) -> Query:
+def _written_after(mark: int) -> IndexQuery:
     return {"range": {"_seq_no": {"gt": mark}}}
 
 
-def _indexed_since(moment: datetime) -> Query:
+def _indexed_since(moment: datetime) -> IndexQuery:
     return {"range": {"indexed_at": {"gte": moment.isoformat()}}}
 
 

@@ -10,7 +10,7 @@ from audittrail.search.index import Fate, SearchUnavailable
 from testkit.audittrail import indexes
 from testkit.audittrail.indexes import event
 
-EVERYTHING: index.Query = {"match_all": {}}
+EVERYTHING: index.IndexQuery = {"match_all": {}}
 
 
 def document(article: int, sequence: int, **values) -> IndexedDocument:
