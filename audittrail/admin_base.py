@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 if TYPE_CHECKING:
     # The theme brings no types.  Its classes are Django's with more attributes: to a type checker they are Django's.
+    from collections.abc import Callable
     from typing import Any, Generic, TypeVar
 
     from django.contrib import admin
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
 
     class InfinitePaginator(Paginator[_Row], Generic[_Row]): ...
 
+    _Method = TypeVar("_Method", bound=Callable[..., object])
+
+    def action(**options: object) -> Callable[[_Method], _Method]: ...
+
+    def display(**options: object) -> Callable[[_Method], _Method]: ...
+
 else:
     from unfold.admin import ModelAdmin, TabularInline
+    from unfold.decorators import action, display
     from unfold.paginator import InfinitePaginator
     from unfold.views import UnfoldModelAdminViewMixin as AdminPage
-
-from unfold.decorators import action, display
 
 __all__ = [
     "AdminPage",

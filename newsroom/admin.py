@@ -1,11 +1,14 @@
 """Where articles are written, and taken from draft to publication."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.forms import BaseFormSet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
@@ -22,6 +25,13 @@ from newsroom import workflow
 from newsroom.body import sanitiser
 from newsroom.forms import ArticleForm, ScheduleForm, TransitionForm
 from newsroom.models import Article, Author, BodyFormat, Credit, Section, Status, Tag
+
+if TYPE_CHECKING:
+    from django.contrib.admin.options import _FieldsetSpec
+
+    _UserAdmin = UserAdmin[User]
+else:
+    _UserAdmin = UserAdmin
 
 _STATUS_COLOURS = {
     Status.DRAFT.label: "warning",
@@ -89,19 +99,21 @@ class ArticleAdmin(ModelAdmin):
     class Media:
         css = {"all": ("newsroom/writing.css",)}
 
-    def get_queryset(self, request: HttpRequest):
-        articles = super().get_queryset(request)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Article]:
+        articles: QuerySet[Article] = super().get_queryset(request)
         if request.resolver_match and request.resolver_match.url_name == "newsroom_article_changelist":
             return articles.defer("body", "standfirst").prefetch_related("credits__author")
         return articles
 
-    def get_fieldsets(self, request: HttpRequest, obj: Article | None = None):
+    def get_fieldsets(self, request: HttpRequest, obj: Article | None = None) -> "_FieldsetSpec":
         """Who may only read gets the text to read, not its source."""
         if obj is None or self.has_change_permission(request, obj):
             return super().get_fieldsets(request, obj)
         return ((None, {"fields": ("headline", "standfirst", "text")}), *self.fieldsets[1:])
 
-    def save_related(self, request: HttpRequest, form, formsets, change: bool) -> None:
+    def save_related(
+        self, request: HttpRequest, form: ArticleForm, formsets: "list[BaseFormSet[Any]]", change: bool
+    ) -> None:
         """A save is an event even when it changed nothing: somebody looked, and was content."""
         super().save_related(request, form, formsets, change)
         audittrail.record_save(form.instance)
@@ -275,7 +287,7 @@ admin.site.unregister([get_user_model(), Group])
 
 
 @admin.register(get_user_model())
-class NewsroomUserAdmin(UserAdmin, ModelAdmin):
+class NewsroomUserAdmin(_UserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -28,4 +28,5 @@ EXTENSIONS = {
 @cache
 def sanitiser() -> Callable[[str], str]:
     """The function that leaves of an HTML text only what the editor can make."""
-    return create_sanitizer(EXTENSIONS)
+    sanitise: Callable[[str], str] = create_sanitizer(EXTENSIONS)
+    return sanitise

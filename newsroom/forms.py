@@ -1,5 +1,7 @@
 """The form in which an article is written, and the questions asked before its status changes."""
 
+from typing import TYPE_CHECKING, Any
+
 from django import forms
 from django_prose_editor.fields import ProseEditorFormField
 from django_prose_editor.widgets import AdminProseEditorWidget
@@ -10,8 +12,13 @@ from newsroom.body import EXTENSIONS, sanitiser
 from newsroom.models import Article, BodyFormat
 from newsroom.validators import too_long
 
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Article]
+else:
+    ModelForm = forms.ModelForm
 
-class ArticleForm(forms.ModelForm):
+
+class ArticleForm(ModelForm):
     """An HTML body has the rich editor and is sanitised; a plain one keeps every character that was not edited."""
 
     class Meta:
@@ -23,7 +30,7 @@ class ArticleForm(forms.ModelForm):
         }
         error_messages = {"headline": {"max_length": too_long("headline")}}
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "body" in self.fields:
             self.fields["body"] = _plain_body() if self._is_plain else _rich_body()
@@ -38,27 +45,28 @@ class ArticleForm(forms.ModelForm):
 
     def clean_body(self) -> str:
         """Browsers send every line end as CR LF."""
-        body = self.cleaned_data["body"]
+        body: str = self.cleaned_data["body"]
         if not self._is_plain:
             return body
         text, stored = _newlines(body), self.instance.body
         return stored if text == _newlines(stored) else text
 
 
-class TransitionForm(BaseDialogForm):
+class TransitionForm(BaseDialogForm):  # type: ignore[misc]  # the theme brings no types
     """Asks whether to go on."""
 
 
-class ScheduleForm(BaseDialogForm):
+class ScheduleForm(BaseDialogForm):  # type: ignore[misc]  # the theme brings no types
     """Asks when."""
 
     at = forms.DateTimeField(label="Publish at", widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}))
 
 
 def _rich_body() -> forms.Field:
-    return ProseEditorFormField(
+    field: forms.Field = ProseEditorFormField(
         config={"extensions": EXTENSIONS}, sanitize=sanitiser(), widget=AdminProseEditorWidget, required=False
     )
+    return field
 
 
 def _plain_body() -> forms.Field:

@@ -4,7 +4,7 @@ import math
 import signal
 import time
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 
@@ -38,7 +38,7 @@ class Pace:
         return not stopped
 
 
-def positive(number: type[int] | type[float]):
+def positive(number: type[int] | type[float]) -> Callable[[str], int | float]:
     """An argparse type: a number above zero."""
 
     def parse(text: str) -> int | float:

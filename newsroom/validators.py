@@ -29,5 +29,5 @@ class Storable:
             message = f"The {self.name} contains half of a surrogate pair (character {error.start + 1:,}). Remove it."
             raise ValidationError(message, code="surrogate") from None
 
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Storable) and self.name == other.name

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from newsroom.models import Article, Status
 
-
 Requester = User | AnonymousUser
 
 

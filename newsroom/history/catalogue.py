@@ -11,7 +11,7 @@ _BYLINE_ONLY = "byline:"
 class Catalogue:
     """Imported authors by identity and by name, and sections by name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sections = {section.name: section for section in Section.objects.all()}
         self.authors = {author.external_id: author for author in Author.objects.exclude(external_id=None)}
         self.names = {author.name: author for author in self.authors.values()}

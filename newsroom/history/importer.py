@@ -22,7 +22,7 @@ _UNCHECKED = ("section", "slug", "external_id", "body_format", "status")
 class Importer:
     """Applies events in their order. What it has seen is kept in memory: one writer at a time."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.imported = {each.external_id: each for each in ImportedArticle.objects.all()}
         self.articles: dict[str, Article] = {}
         self.bylines: dict[str, tuple[str, ...]] = {}
@@ -106,7 +106,7 @@ class Importer:
         article.clean_fields(exclude=_UNCHECKED)
         return changed
 
-    def _values(self, article: Article, event: HistoryEvent) -> dict:
+    def _values(self, article: Article, event: HistoryEvent) -> dict[str, object]:
         status = newsroom_status(event.status)
         first_published = status == Status.PUBLISHED and article.published_at is None
         return {

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from newsroom.history.patch import PatchError, apply_patch
 
@@ -61,6 +62,10 @@ _REQUIRED = (
     "path",
     "body_sha256",
 )
+
+
+Record = dict[str, Any]
+"""A line of the file, once its fields are checked."""
 
 
 class HistoryError(Exception):
@@ -114,7 +119,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise HistoryError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
-def _record(number: int, line: bytes) -> dict:
+def _record(number: int, line: bytes) -> Record:
     try:
         record = json.loads(line)
     except UnicodeDecodeError as error:
@@ -127,7 +132,7 @@ def _record(number: int, line: bytes) -> dict:
     return record
 
 
-def _check_fields(number: int, record: dict) -> None:
+def _check_fields(number: int, record: Record) -> None:
     if unknown := sorted(record.keys() - _FIELDS.keys()):
         raise HistoryError(f"line {number}: unknown field {unknown[0]!r}. Known: {', '.join(_FIELDS)}.")
     if missing := [name for name in _REQUIRED if name not in record]:
@@ -141,7 +146,7 @@ def _check_fields(number: int, record: dict) -> None:
         raise HistoryError(f"line {number}: action {record['action']!r} is not one of {', '.join(ACTIONS)}.")
 
 
-def _kind(value) -> str:
+def _kind(value: object) -> str:
     match value:
         case bool():
             return TRUTH
@@ -159,7 +164,7 @@ def _kind(value) -> str:
             return type(value).__name__
 
 
-def _body(number: int, record: dict, before: str | None) -> str | None:
+def _body(number: int, record: Record, before: str | None) -> str | None:
     if record["body_sha256"] is None:
         return None
     body = record.get("body")
@@ -172,7 +177,7 @@ def _body(number: int, record: dict, before: str | None) -> str | None:
     return body
 
 
-def _patched(number: int, record: dict, before: str | None) -> str:
+def _patched(number: int, record: Record, before: str | None) -> str:
     if "patch" not in record:
         raise HistoryError(f"line {number}: neither body nor patch is there.")
     if before is None:
@@ -183,7 +188,7 @@ def _patched(number: int, record: dict, before: str | None) -> str:
         raise HistoryError(f"line {number}: patch: {error}.") from None
 
 
-def _event(number: int, record: dict, body: str | None) -> HistoryEvent:
+def _event(number: int, record: Record, body: str | None) -> HistoryEvent:
     return HistoryEvent(
         line=number,
         article_id=record["article_id"],

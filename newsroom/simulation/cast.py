@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, User
 from django.db import transaction
 
 from newsroom import roles
@@ -36,22 +37,19 @@ _PEOPLE = (
 @dataclass(frozen=True, slots=True)
 class Member:
     author: Author
+    user: User
     role: str
     desk: str
-
-    @property
-    def user(self):
-        return self.author.user
 
 
 @transaction.atomic
 def hire() -> list[Member]:
     """The cast, made where it does not exist."""
     groups = roles.create_roles()
-    return [Member(_author(*person, groups[_GROUP_OF_ROLE[person[1]]]), *person[1:]) for person in _PEOPLE]
+    return [_member(name, role, desk, groups[_GROUP_OF_ROLE[role]]) for name, role, desk in _PEOPLE]
 
 
-def _author(name: str, role: str, desk: str, group) -> Author:
+def _member(name: str, role: str, desk: str, group: Group) -> Member:
     user, created = get_user_model().objects.get_or_create(
         username=name.lower().replace(" ", "."), defaults={"is_staff": True}
     )
@@ -62,4 +60,4 @@ def _author(name: str, role: str, desk: str, group) -> Author:
     author, _ = Author.objects.get_or_create(
         user=user, defaults={"name": name, "byline": name, "role": role, "desk": desk}
     )
-    return author
+    return Member(author, user, role, desk)

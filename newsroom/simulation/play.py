@@ -193,7 +193,14 @@ class Newsroom:
             _credit(article, piece.credited)
             audittrail.record_save(article)
 
-    def _transition(self, piece: Piece, member: Member, change: Callable, did: str, steps: int) -> str:
+    def _transition(
+        self,
+        piece: Piece,
+        member: Member,
+        change: Callable[[Article, workflow.Requester], object],
+        did: str,
+        steps: int,
+    ) -> str:
         with audittrail.context(actor=author_actor(member.author), channel=CHANNEL):
             change(piece.article, member.user)
         piece.steps = steps

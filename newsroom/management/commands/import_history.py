@@ -1,10 +1,11 @@
 """manage.py import_history FILE: an editorial history, replayed through real saves."""
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,14 +21,14 @@ _LOCK = 0x6E657773
 class Command(BaseCommand):
     help = "Replay an editorial history (gzip, JSON Lines) through real saves. Run again, it goes on where it stopped."
 
-    def add_arguments(self, parser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="such as peps-history.jsonl.gz")
         parser.add_argument("--limit", type=positive(int), metavar="N", help="import at most N events in this run")
         parser.add_argument(
             "--rate", type=positive(float), metavar="EVENTS_PER_SECOND", help="at most so many events a second"
         )
 
-    def handle(self, file: Path, limit: int | None, rate: float | None, **options) -> None:
+    def handle(self, file: Path, limit: int | None, rate: float | None, **options: object) -> None:
         with _only_import(), _progress() as progress, stopped_by_signals() as stop:
             try:
                 total = _check(file, progress)
@@ -71,7 +72,7 @@ def _replay(file: Path, limit: int | None, pace: Pace, progress: Progress, total
 
 
 @contextmanager
-def _only_import():
+def _only_import() -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:

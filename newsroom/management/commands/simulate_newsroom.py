@@ -3,7 +3,7 @@
 import time
 from random import Random
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from newsroom.pace import Pace, positive, stopped_by_signals
 from newsroom.simulation.play import Newsroom
@@ -14,7 +14,7 @@ _PROGRESS_SECONDS = 10.0
 class Command(BaseCommand):
     help = "Play a believable newsroom through real saves, until Ctrl-C, or as many articles or minutes as asked for."
 
-    def add_arguments(self, parser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--articles", type=positive(int), metavar="N", help="write N articles, see them through, and end"
         )
@@ -24,7 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, metavar="S", help="the same seed plays the same newsroom")
         parser.add_argument("--minutes", type=positive(float), metavar="M", help="end after M minutes")
 
-    def handle(self, articles: int | None, rate: float, seed: int | None, minutes: float | None, **options) -> None:
+    def handle(
+        self, articles: int | None, rate: float, seed: int | None, minutes: float | None, **options: object
+    ) -> None:
         newsroom = Newsroom(Random(seed), articles)  # noqa: S311 - chance that protects nothing
         started = shown = time.monotonic()
         end = started + minutes * 60 if minutes else float("inf")
