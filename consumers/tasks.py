@@ -64,7 +64,7 @@ def sample_lag() -> None:
 
 
 @shared_task
-def replay_dead_letters(ids: list[str], user: int) -> None:
+def replay_dead_letters(ids: list[str], user: int | None) -> None:
     """Put dead letters back, for the admin who asked."""
     result = replay.replay(map(UUID, ids))
     detail = f"{len(result.done)} put back" + (

@@ -1,5 +1,5 @@
 """The consumers in the admin. Django's autodiscovery imports this package, which registers every page."""
 
-from consumers.admin import pages, quarantine
+from consumers.admin import dead_letters, overview, quarantine
 
-__all__ = ["pages", "quarantine"]
+__all__ = ["dead_letters", "overview", "quarantine"]

@@ -1,16 +1,19 @@
-"""Events set aside, in the admin: what is wrong with each, and the page on which it is mended and released."""
+"""The events set aside in the admin: what is wrong with each, and the page on which it is amended and released."""
 
 import orjson
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from audittrail.admin_base import ModelAdmin
 from audittrail.contracts.amendments import BadAmendment
+from audittrail.models import OutboxEvent
+from audittrail.outbox import OutboxQuerySet
 from consumers.models import SetAsideEvent
 from consumers.operations import quarantine
 
@@ -27,20 +30,20 @@ class SetAsideAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
 
-    def get_queryset(self, request: HttpRequest):
+    def get_queryset(self, request: HttpRequest) -> OutboxQuerySet:
         return quarantine.waiting()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def get_urls(self) -> list:
+    def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.release)
         return [path("<int:key>/release/", page, name="consumers_setasideevent_release"), *super().get_urls()]
 
-    def change_view(self, request: HttpRequest, object_id: str, *args, **kwargs) -> HttpResponse:
+    def change_view(self, request: HttpRequest, object_id: str, *args: object, **kwargs: object) -> HttpResponse:
         return redirect("admin:consumers_setasideevent_release", int(object_id))
 
     def release(self, request: HttpRequest, key: int) -> HttpResponse:
@@ -62,7 +65,7 @@ class SetAsideAdmin(ModelAdmin):
         messages.success(request, f"{event} is released and will be published in its place.")
         return redirect(LIST)
 
-    def _page(self, request: HttpRequest, event: SetAsideEvent, amendments: str, refusal: str = "") -> TemplateResponse:
+    def _page(self, request: HttpRequest, event: OutboxEvent, amendments: str, refusal: str = "") -> TemplateResponse:
         context = self.admin_site.each_context(request) | {
             "title": f"Event set aside: {event}",
             "opts": self.model._meta,
@@ -79,7 +82,7 @@ class SetAsideAdmin(ModelAdmin):
 
     @admin.display(description="Title")
     def title_start(self, event: SetAsideEvent) -> str:
-        return event.title[:80]
+        return str(event.title)[:80]
 
     @admin.display(description="")
     def release_link(self, event: SetAsideEvent) -> str:

@@ -10,7 +10,7 @@ from consumers.models import DesiredState, LagSample, ProcessState
 from consumers.supervision import control
 from consumers.supervision.status import ProcessStatus, StageStatus, Status
 
-PICTURE = timedelta(minutes=30)
+CHART_PERIOD = timedelta(minutes=30)
 WIDTH, HEIGHT = 240, 40
 ALLOWED = {
     DesiredState.RUNNING: {"pause", "stop", "scale"},
@@ -38,8 +38,8 @@ class Card:
     allowed: list[str]
 
 
-def cards(status: Status) -> list[dict]:
-    """A card for each stage."""
+def cards(status: Status) -> list[dict[str, object]]:
+    """Return a card for each stage, as a dict."""
     samples = _recent_lags()
     return [asdict(_card(stage, samples.get(stage.stage, []))) for stage in status.stages]
 
@@ -47,7 +47,7 @@ def cards(status: Status) -> list[dict]:
 def _card(stage: StageStatus, lags: list[tuple[float, int]]) -> Card:
     spec = stages.table()[stage.stage]
     wanted = "" if stage.desired_state == DesiredState.STOPPED else f" × {stage.desired_processes}"
-    observed = f"{stage.observed_state} × {stage.alive}" if stage.alive else stage.observed_state
+    observed = f"{stage.observed_state} × {stage.alive}" if stage.alive else str(stage.observed_state)
     allowed = ALLOWED[stage.desired_state] | ({"resume"} if stage.observed_state == ProcessState.HALTED else set())
     return Card(
         stage=stage.stage,
@@ -75,16 +75,19 @@ def _group(stage: StageStatus) -> str:
 
 def _member(process: ProcessStatus) -> str:
     state = process.state if process.alive else f"silent for {process.silent_seconds:,.0f} s"
-    return f"#{process.slot} {process.host}, pid {process.pid}: {state}, {process.partitions} partitions, {process.processed:,} processed, {process.dead_letters:,} rejected"
+    return (
+        f"#{process.slot} {process.host}, pid {process.pid}: {state}, {process.partitions} partitions, "
+        f"{process.processed:,} processed, {process.dead_letters:,} rejected"
+    )
 
 
 def _recent_lags() -> dict[str, list[tuple[float, int]]]:
-    """Stage → (age as a fraction of the picture's time, lag), oldest first; unknown lags leave a gap."""
-    now, found = timezone.now(), {}
-    for row in (
-        LagSample.objects.filter(at__gt=now - PICTURE, lag__isnull=False).order_by("at").only("stage", "at", "lag")
-    ):
-        found.setdefault(row.stage, []).append(((now - row.at) / PICTURE, row.lag))
+    """Stage → (age as a fraction of CHART_PERIOD, lag), oldest first; unknown lags leave a gap."""
+    now = timezone.now()
+    rows = LagSample.objects.filter(at__gt=now - CHART_PERIOD, lag__isnull=False).order_by("at")
+    found: dict[str, list[tuple[float, int]]] = {}
+    for stage, at, lag in rows.values_list("stage", "at", "lag"):
+        found.setdefault(stage, []).append(((now - at) / CHART_PERIOD, lag or 0))
     return found
 
 

@@ -7,7 +7,7 @@ from consumers.models import DeadLetter, SetAsideEvent
 
 
 def dead_letter_causes(article_id: str, sequences: list[int]) -> dict[int, GapCause]:
-    """Why events are in the dead letters, by sequence, for those of the sequences that are; the latest letter counts."""
+    """Why events are in the dead letters, by sequence, for those that are; the latest letter counts."""
     letters = DeadLetter.objects.of_article(article_id, sequences).order_by("failed_at")
     return {
         letter.sequence: _cause(letter)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from consumers import conf, tasks
-from consumers.admin.pages import dump
+from consumers.admin.dead_letters import dump
 from consumers.models import ControlAction, DeadLetter
 from testkit.consumers.witness import committed
 

@@ -1,98 +1,20 @@
-"""The consumers in the admin: what they do and what they should do, and what they could not process."""
+"""The dead letters in the admin: what stages could not process, as it was read, and its replay."""
 
 import base64
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import path
-from django.utils import timezone
 from django.utils.html import format_html
-from django.views.decorators.http import require_POST
-from django.views.generic import TemplateView
 from kombu.exceptions import OperationalError as BrokerAway
 
-from audittrail.admin_base import AdminPage, ReadOnlyAdmin
-from consumers.admin import stage_cards
-from consumers.models import ControlAction, DeadLetter, StageControl
-from consumers.runtime.stage_spec import MOST_PROCESSES
-from consumers.supervision import control
-from consumers.supervision.status import collect
+from audittrail.admin_base import ReadOnlyAdmin
+from consumers.models import DeadLetter, DeadLetterQuerySet
 from consumers.tasks import replay_dead_letters
 
-ACTIONS_SHOWN = 15
 BYTES_SHOWN = 4096
 REPLAY_AT_MOST = 5000
-OVERVIEW = "admin:consumers_overview"
-
-
-class ConsumersPage(AdminPage, TemplateView):
-    """All stages, with what an admin may ask of them."""
-
-    title = "Consumers"
-    permission_required = "consumers.view_stagecontrol"
-    template_name = "admin/consumers/overview.html"
-
-    def get_context_data(self, **kwargs) -> dict:
-        status = collect()
-        return super().get_context_data(**kwargs) | {
-            "cards": stage_cards.cards(status),
-            "kafka_problem": status.kafka_problem,
-            "at": timezone.localtime(status.at),
-            "actions": ControlAction.objects.select_related("user")[:ACTIONS_SHOWN],
-            "may_change": self.request.user.has_perm("consumers.change_stagecontrol"),
-            "most_processes": MOST_PROCESSES,
-            "width": stage_cards.WIDTH,
-            "height": stage_cards.HEIGHT,
-        }
-
-
-def live(request: HttpRequest) -> JsonResponse:
-    """The cards again, for the page to refresh itself."""
-    _require(request, "consumers.view_stagecontrol")
-    status = collect()
-    return JsonResponse(
-        {
-            "at": f"{timezone.localtime(status.at):%H:%M:%S}",
-            "kafka_problem": status.kafka_problem,
-            "cards": stage_cards.cards(status),
-        }
-    )
-
-
-@require_POST
-def act(request: HttpRequest, stage: str) -> HttpResponse:
-    """Carry out what a button asks."""
-    _require(request, "consumers.change_stagecontrol")
-    action, processes = request.POST.get("action", ""), request.POST.get("processes", "")
-    try:
-        control.perform(action, stage, request.user, int(processes) if processes.isdecimal() else None)
-    except (control.UnknownStage, control.Refused) as error:
-        messages.error(request, f"{stage}: {error}")
-    else:
-        messages.success(request, f"{stage}: {action} is on its way; it takes a second or two.")
-    return redirect(OVERVIEW)
-
-
-def _require(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied
-
-
-@admin.register(StageControl)
-class StageControlAdmin(ReadOnlyAdmin):
-    """Shown as one page instead of Django's list."""
-
-    def get_urls(self) -> list:
-        page = self.admin_site.admin_view(ConsumersPage.as_view(model_admin=self))
-        return [
-            path("", page, name="consumers_stagecontrol_changelist"),
-            path("overview/", page, name="consumers_overview"),
-            path("live/", self.admin_site.admin_view(live), name="consumers_live"),
-            path("<str:stage>/act/", self.admin_site.admin_view(act), name="consumers_act"),
-        ]
 
 
 @admin.register(DeadLetter)
@@ -122,17 +44,17 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("origin", "shown_headers", "shown_key", "shown_value")
 
-    def get_queryset(self, request: HttpRequest):
-        letters = super().get_queryset(request)
-        return (
-            letters if request.resolver_match.url_name.endswith("_change") else letters.defer("value", "headers", "key")
-        )
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
+        letters: QuerySet[DeadLetter] = super().get_queryset(request)
+        match = request.resolver_match
+        one = match is not None and (match.url_name or "").endswith("_change")
+        return letters if one else letters.defer("value", "headers", "key")
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("consumers.change_deadletter")
 
     @admin.action(description="Put back (replay)…", permissions=["replay"])
-    def replay(self, request: HttpRequest, letters) -> HttpResponse | None:
+    def replay(self, request: HttpRequest, letters: DeadLetterQuerySet) -> HttpResponse | None:
         chosen = letters.replayable()
         ids = [str(key) for key in chosen.values_list("pk", flat=True)[:REPLAY_AT_MOST]]
         if "confirmed" not in request.POST:
@@ -145,7 +67,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             messages.success(request, f"{len(ids)} dead letters are being put back.")
         return None
 
-    def _ask(self, request: HttpRequest, letters, ids: list[str]) -> TemplateResponse:
+    def _ask(self, request: HttpRequest, letters: DeadLetterQuerySet, ids: list[str]) -> TemplateResponse:
         context = self.admin_site.each_context(request) | {
             "title": "Put dead letters back",
             "opts": self.model._meta,

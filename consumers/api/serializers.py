@@ -1,0 +1,78 @@
+"""What the programming interface to the consumers takes and gives."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from consumers.models import DeadLetter
+from consumers.runtime.stage_spec import MOST_PROCESSES
+from consumers.supervision import control
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    host = serializers.CharField()
+    partitions = serializers.ListField(child=serializers.ListField())
+
+
+class GroupSerializer(serializers.Serializer[Any]):
+    lag = serializers.IntegerField(allow_null=True)
+    unknown_partitions = serializers.IntegerField()
+    state = serializers.CharField(allow_null=True)
+    members = MemberSerializer(many=True)
+
+
+class ProcessSerializer(serializers.Serializer[Any]):
+    slot = serializers.IntegerField()
+    host = serializers.CharField()
+    pid = serializers.IntegerField()
+    state = serializers.CharField()
+    reason = serializers.CharField()
+    partitions = serializers.IntegerField()
+    processed = serializers.IntegerField()
+    dead_letters = serializers.IntegerField()
+    silent_seconds = serializers.FloatField()
+    alive = serializers.BooleanField()
+
+
+class StageSerializer(serializers.Serializer[Any]):
+    stage = serializers.CharField()
+    desired_state = serializers.CharField()
+    desired_processes = serializers.IntegerField()
+    observed_state = serializers.CharField()
+    as_desired = serializers.BooleanField()
+    reason = serializers.CharField()
+    lag = serializers.IntegerField(
+        allow_null=True, help_text="Messages still to be read; null where it cannot be told."
+    )
+    verdict = serializers.CharField()
+    group = serializers.CharField(allow_null=True)
+    view = GroupSerializer(help_text="As Kafka sees it.")
+    processes = ProcessSerializer(many=True)
+
+
+class StatusSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    kafka_problem = serializers.CharField(help_text="Why Kafka could not be asked; empty when it could.")
+    stages = StageSerializer(many=True)
+
+
+class ActionSerializer(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(choices=list(control.ACTIONS))
+    processes = serializers.IntegerField(required=False, min_value=1, max_value=MOST_PROCESSES, help_text="For scale.")
+
+
+class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
+    replayable = serializers.SerializerMethodField()
+
+    class Meta:
+        model = DeadLetter
+        exclude = ("key", "value", "headers")
+
+    def get_replayable(self, letter: DeadLetter) -> bool:
+        return letter.is_replayable
+
+
+class ReplaySerializer(serializers.Serializer[Any]):
+    ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1000)
+    dry_run = serializers.BooleanField(default=False, help_text="Only say how many could be put back.")
