@@ -99,17 +99,21 @@ class AtLeastOnce:
 
     def __init__(self, consumer: GroupConsumer, producer: ProducerClient, keys: "Keys", remaining: Remaining):
         self._consumer, self._producer, self._keys, self._remaining = consumer, producer, keys, remaining
+        self._fresh: list[Record] = []
+        """Of the batch processed last."""
 
     def ready(self) -> None:
         pass
 
     def fresh(self, records: list[Record]) -> list[Record]:
-        return self._keys.unmarked(records)
+        self._fresh = self._keys.unmarked(records)
+        return self._fresh
 
     def deliver(self, batch: Batch, messages: list[Message]) -> None:
         self._write(messages)
-        # A rejected record has no mark: replayed, it comes again under the same key.
-        self._keys.mark(batch.accepted())
+        # A rejected record has no mark, not even by a repeat in its batch: replayed, it comes again under the same key.
+        fresh = {id(record) for record in self._fresh}
+        self._keys.mark([record for record in batch.accepted() if id(record) in fresh])
         commit(self._consumer, batch)
 
     def _write(self, messages: list[Message]) -> None:
