@@ -182,11 +182,11 @@ class Copies:
 
     def copied(self) -> list[str]:
         """Values in the target, sorted."""
-        return sorted((message.value() or b"").decode() for message in self.kafka.messages(target()))
+        return sorted(message.value().decode() for message in self.kafka.messages(target()))
 
     def rejected(self) -> list[str]:
         """Values in the dead letters, sorted."""
-        return sorted((message.value() or b"").decode() for message in self.kafka.messages(letters()))
+        return sorted(message.value().decode() for message in self.kafka.messages(letters()))
 
     def passed(self) -> int:
         """Records of the source that the group has committed, as long as it holds no markers."""

@@ -6,6 +6,7 @@ POINT: produced (before the offsets are sent), sent (before the commit), committ
 import os
 import signal
 import sys
+from unittest.mock import patch
 
 import django
 
@@ -49,5 +50,5 @@ class Crashing:
 
 if __name__ == "__main__":
     make = clients.transactional_producer
-    clients.transactional_producer = lambda transactional_id: Crashing(make(transactional_id), sys.argv[1])
-    make_loop(Enricher(), 1).run()
+    with patch.object(clients, "transactional_producer", lambda name: Crashing(make(name), sys.argv[1])):
+        make_loop(Enricher(), 1).run()

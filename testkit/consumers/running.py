@@ -5,44 +5,60 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from audittrail import contracts
+from audittrail.events.event import Event
 from consumers import conf
 from consumers.kafka import schema_registry
+from consumers.records import Partition
 from consumers.runtime.loop import Loop
 from consumers.runtime.process import make_loop
 from consumers.runtime.stage import Stage
 from testkit.audittrail.events import PROFILE, raw_event
-from testkit.consumers.witness import until
 from testkit.paths import ROOT
+from testkit.waiting import until
 
 SECONDS = 30
 MOVING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE)
 """What a coordinator says that moves: Kafka balances its leaders every five minutes."""
 
 
-@contextmanager
-def running(stage: Stage, slot: int = 1) -> Iterator[Loop]:
-    """The stage's loop, in a thread; what ended it early is in its `failures`."""
-    loop = make_loop(stage, slot)
-    loop.failures = []
+class RunningLoop:
+    """A stage's loop in a thread; what ended it early is in `failures`."""
 
-    def work() -> None:
+    def __init__(self, loop: Loop):
+        self.loop = loop
+        self.failures: list[Exception] = []
+
+    @property
+    def partitions(self) -> frozenset[Partition]:
+        return self.loop.partitions
+
+    @property
+    def waits_for(self) -> str:
+        return self.loop.waits_for
+
+    def work(self) -> None:
         try:
-            loop.run()
+            self.loop.run()
         except Exception as error:
-            loop.failures.append(error)
+            self.failures.append(error)
 
-    thread = threading.Thread(target=work)
+
+@contextmanager
+def running(stage: Stage, slot: int = 1) -> Iterator[RunningLoop]:
+    """The stage's loop, in a thread until the block ends."""
+    loop = RunningLoop(make_loop(stage, slot))
+    thread = threading.Thread(target=loop.work)
     thread.start()
     try:
         yield loop
     finally:
-        loop.stop()
+        loop.loop.stop()
         thread.join(SECONDS)
         assert not thread.is_alive(), "the loop did not stop"
 
@@ -59,13 +75,14 @@ def process(name: str, slot: int = 1, **environment: str) -> Iterator[subprocess
         child.wait()
 
 
-def raw(number: int = 42, **values) -> dict:
+def raw(number: int = 42, **values) -> Event:
     """A valid raw event of article `number`, by an actor who sent a snapshot along."""
     actor = {"type": "user", "id": "17", "version": None, "snapshot": PROFILE}
-    return raw_event(event_id=uuid.uuid4(), article_id=f"newsroom.article:{number}", actor=actor) | values
+    identity = {"event_id": uuid.uuid4(), "article_id": f"newsroom.article:{number}", "actor": actor}
+    return raw_event(**identity | values)
 
 
-def put_events(events: list[dict]) -> None:
+def put_events(events: Iterable[Event]) -> None:
     """Raw events into the raw topic, article n into partition n modulo partitions."""
     codec = schema_registry.codec(contracts.RAW)
     put(
@@ -82,7 +99,7 @@ def put_events(events: list[dict]) -> None:
     )
 
 
-def _headers(event: dict) -> dict[str, bytes]:
+def _headers(event: Event) -> dict[str, bytes]:
     return {"ce_id": str(event["event_id"]).encode(), "traceparent": b"00-1-2-01"}
 
 

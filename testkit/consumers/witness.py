@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Protocol, cast
 
 from confluent_kafka import Consumer, TopicPartition
 from django.db import connections, transaction
@@ -16,10 +17,27 @@ from audittrail.models import OutboxEvent
 from consumers import conf
 from consumers.kafka.schema_registry import schemas
 from newsroom.models import Article
-from testkit.waiting import until  # noqa: F401 - for the tests that look here
 
 
-def committed(topic: str) -> list:
+class ReadMessage(Protocol):
+    """A message as read, with a value: confluent_kafka.Message knows errors as well, and so leaves everything open."""
+
+    def topic(self) -> str: ...
+
+    def partition(self) -> int: ...
+
+    def offset(self) -> int: ...
+
+    def timestamp(self) -> tuple[int, int]: ...
+
+    def key(self) -> bytes: ...
+
+    def value(self) -> bytes: ...
+
+    def headers(self) -> list[tuple[str, bytes]]: ...
+
+
+def committed(topic: str) -> list[ReadMessage]:
     """All messages of a topic that a read_committed reader gets, partition by partition, in order."""
     reader = Consumer(
         {
@@ -32,14 +50,15 @@ def committed(topic: str) -> list:
     )
     partitions = reader.list_topics(topic, 10).topics[topic].partitions
     reader.assign([TopicPartition(topic, number, 0) for number in partitions])
-    messages, ended = [], set()
+    messages: list[ReadMessage] = []
+    ended: set[int | None] = set()
     while len(ended) < len(partitions):
         message = reader.poll(30)
         assert message is not None, f"{topic} cannot be read to its end"
         if message.error():
             ended.add(message.partition())
         else:
-            messages.append(message)
+            messages.append(cast(ReadMessage, message))
     reader.close()
     return messages
 

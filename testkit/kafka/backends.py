@@ -1,9 +1,9 @@
 """Kafka as tests of the loop use it: in memory, or the real one, so that the first is held against the second."""
 
 import time
-from typing import Protocol
+from typing import Protocol, cast
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
 from consumers.kafka import clients, topics
@@ -11,6 +11,7 @@ from consumers.kafka.protocols import GroupConsumer, ProducerClient
 from consumers.records import Partition
 from consumers.runtime.clock import Clock
 from testkit.consumers import running, witness
+from testkit.consumers.witness import ReadMessage
 from testkit.kafka.broker import InMemoryBroker
 from testkit.kafka.clock import ManualClock
 from testkit.kafka.consumer import InMemoryConsumer
@@ -43,7 +44,7 @@ class Backend(Protocol):
     def put(self, topic: str, messages: list[tuple[int, bytes | None]]) -> None:
         """Write (partition, value), each with its value as key and event's id."""
 
-    def messages(self, topic: str) -> list[Message]:
+    def messages(self, topic: str) -> list[ReadMessage]:
         """What a read_committed reader gets, partition by partition."""
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
@@ -78,9 +79,9 @@ class InMemoryBackend:
         for partition, value in messages:
             self.broker.append(Partition(topic, partition), value, value, list(_headers(value).items()))
 
-    def messages(self, topic: str) -> list[Message]:
+    def messages(self, topic: str) -> list[ReadMessage]:
         logs = self.broker.topic(topic).logs.values()
-        return [message for log in logs for message in log.read(0, log.stable_end)[0]]
+        return [cast(ReadMessage, message) for log in logs for message in log.read(0, log.stable_end)[0]]
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         offsets = self.broker.group(group).offsets
@@ -124,7 +125,7 @@ class RealBackend:
     def put(self, topic: str, messages: list[tuple[int, bytes | None]]) -> None:
         running.put(topic, [(partition, value, value, _headers(value)) for partition, value in messages])
 
-    def messages(self, topic: str) -> list[Message]:
+    def messages(self, topic: str) -> list[ReadMessage]:
         return witness.committed(topic)
 
     def committed(self, group: str, topic: str) -> dict[int, int]:

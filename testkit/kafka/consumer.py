@@ -80,7 +80,7 @@ class InMemoryConsumer:
             self._call("assign", added)
 
     def _call(self, event: str, partitions: set[Partition]) -> None:
-        callback = self._callbacks[event] or (self._callbacks["revoke"] if event == "lost" else None)
+        callback = self._callbacks.get(event) or (self._callbacks.get("revoke") if event == "lost" else None)
         places = [TopicPartition(*partition) for partition in sorted(partitions)]
         if callback is not None and places:
             callback(cast(Consumer, self), places)

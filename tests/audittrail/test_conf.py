@@ -22,7 +22,5 @@ def test_the_site_gives_the_default(monkeypatch, settings):
 def test_an_address_that_nobody_gives_is_named(monkeypatch, settings, defaults):
     settings.AUDIT_DEFAULTS = defaults
     monkeypatch.delenv("ELASTICSEARCH_URL", raising=False)
-    with pytest.raises(
-        ImproperlyConfigured, match=r"^ELASTICSEARCH_URL is not set.*AUDIT_DEFAULTS"
-    ):
+    with pytest.raises(ImproperlyConfigured, match=r"^ELASTICSEARCH_URL is not set.*AUDIT_DEFAULTS"):
         conf.elasticsearch_url()

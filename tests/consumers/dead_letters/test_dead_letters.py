@@ -22,7 +22,8 @@ from consumers.records import Record, Rejection
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from testkit.consumers.running import put, raw, running
-from testkit.consumers.witness import committed, until
+from testkit.consumers.witness import committed
+from testkit.waiting import until
 
 
 class Registered:

@@ -11,7 +11,7 @@ from consumers import conf
 from consumers.kafka import clients, consumer_lag
 from consumers.records import Partition
 from consumers.supervision.lag_rules import Limits, Sample, Verdict, judge
-from testkit.consumers.witness import until
+from testkit.waiting import until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMITS = Limits(10_000, timedelta(seconds=120))

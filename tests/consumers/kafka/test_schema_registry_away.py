@@ -13,7 +13,8 @@ from consumers.stages.enricher import Enricher
 from testkit.consumers.gate import Gate
 from testkit.consumers.relaying import relaying
 from testkit.consumers.running import process, running
-from testkit.consumers.witness import pending, published, some_articles, until
+from testkit.consumers.witness import pending, published, some_articles
+from testkit.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from consumers import conf
 from consumers.kafka import clients, topics
-from testkit.consumers.witness import until
+from testkit.waiting import until
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from consumers.kafka import schema_registry
 from consumers.stages import enricher
 from testkit.consumers.contract_files import forget
 from testkit.consumers.running import put_events, raw, running
-from testkit.consumers.witness import committed, until
+from testkit.consumers.witness import committed
 from testkit.paths import ROOT
+from testkit.waiting import until
 
 GUIDE = (ROOT / "docs" / "evolving-contracts.md").read_text()
 

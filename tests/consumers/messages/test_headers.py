@@ -24,7 +24,8 @@ from consumers.stages.enricher import Enricher
 from newsroom.models import Article
 from testkit.consumers.relaying import relaying
 from testkit.consumers.running import put, running
-from testkit.consumers.witness import committed, pending, until
+from testkit.consumers.witness import committed, pending
+from testkit.waiting import until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"

@@ -14,8 +14,9 @@ from consumers.stages.enricher import Enricher
 from newsroom.models import Article
 from testkit.consumers.relaying import relaying
 from testkit.consumers.running import running
-from testkit.consumers.witness import captured, faults, pending, some_articles, until
+from testkit.consumers.witness import captured, faults, pending, some_articles
 from testkit.paths import ROOT
+from testkit.waiting import until
 
 SECONDS = 60
 EXAMPLE = ROOT / "examples" / "read_enriched.py"

@@ -21,8 +21,9 @@ from consumers.models import Member, StageControl
 from newsroom.models import Article
 from testkit.consumers.newer import FIELD
 from testkit.consumers.running import process
-from testkit.consumers.witness import captured, committed, pending, some_articles, until
+from testkit.consumers.witness import captured, committed, pending, some_articles
 from testkit.paths import ROOT
+from testkit.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 

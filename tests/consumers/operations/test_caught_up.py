@@ -18,8 +18,9 @@ from consumers.operations.caught_up import goal
 from consumers.stages.completeness import missing_in_database
 from consumers.supervision import control
 from newsroom.models import Article
-from testkit.consumers.witness import some_articles, until
+from testkit.consumers.witness import some_articles
 from testkit.paths import ROOT
+from testkit.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 

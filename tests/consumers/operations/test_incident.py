@@ -11,7 +11,8 @@ from consumers import conf
 from consumers.kafka import schema_registry
 from newsroom.models import Article
 from testkit.consumers.relaying import relaying
-from testkit.consumers.witness import captured, faults, pending, published, some_articles, until
+from testkit.consumers.witness import captured, faults, pending, published, some_articles
+from testkit.waiting import until
 
 NEXT = contracts.latest(contracts.RAW) + 1
 REQUIRED = {"name": "legal_review", "type": "string", "doc": "Who reviewed it."}

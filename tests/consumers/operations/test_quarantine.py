@@ -23,7 +23,8 @@ from consumers.stages.enricher import Enricher
 from newsroom.models import Article
 from testkit.consumers.relaying import relaying
 from testkit.consumers.running import running
-from testkit.consumers.witness import committed, pending, some_articles, until
+from testkit.consumers.witness import committed, pending, some_articles
+from testkit.waiting import until
 
 LONG_AGO = datetime(1066, 10, 14, tzinfo=UTC)
 

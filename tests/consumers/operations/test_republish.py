@@ -12,7 +12,8 @@ from consumers.models import RelayLane
 from consumers.relay import lane as lane_module
 from consumers.relay.lane import LaneWorker
 from consumers.relay.lanes import ensure_lanes
-from testkit.consumers.witness import captured, faults, pending, published, some_articles, until
+from testkit.consumers.witness import captured, faults, pending, published, some_articles
+from testkit.waiting import until
 
 
 def _publish() -> None:

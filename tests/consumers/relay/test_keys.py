@@ -10,7 +10,8 @@ from consumers.relay.keys import REMEMBERED, SPREAD, ByArticleWhileCool, lane_pa
 from examples.read_enriched import InOrder
 from newsroom.models import Article
 from testkit.consumers.relaying import relaying
-from testkit.consumers.witness import captured, committed, faults, pending, published, some_articles, until
+from testkit.consumers.witness import captured, committed, faults, pending, published, some_articles
+from testkit.waiting import until
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 STORY = "newsroom.article:1"

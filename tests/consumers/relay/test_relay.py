@@ -25,7 +25,8 @@ from consumers.relay.recovery import LaneHalted, Progress, Recovery, recovery
 from consumers.relay.runner import share, summary
 from consumers.relay.store import LanesInUse, LaneStore, LeaseLost
 from newsroom.models import Article, Tag
-from testkit.consumers.witness import committed, pending, published, some_articles, until
+from testkit.consumers.witness import committed, pending, published, some_articles
+from testkit.waiting import until
 
 # Pure rules
 

@@ -17,8 +17,9 @@ from consumers.relay import lane as lane_module
 from consumers.relay.lanes import ensure_lanes
 from consumers.relay.recovery import Recovery
 from consumers.relay.store import LaneStore
-from testkit.consumers.witness import captured, faults, pending, published, some_articles, until, writers
+from testkit.consumers.witness import captured, faults, pending, published, some_articles, writers
 from testkit.paths import ROOT
+from testkit.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 

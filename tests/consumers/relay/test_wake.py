@@ -11,7 +11,7 @@ from consumers import database
 from consumers.relay import wake
 from consumers.relay.store import LaneStore
 from consumers.tasks import wake_relay
-from testkit.consumers.witness import until
+from testkit.waiting import until
 
 
 def test_many_requests_make_few_wakes():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from audittrail import contracts
+from audittrail.events.event import Event
 from consumers import conf
 from consumers.kafka import schema_registry
 from consumers.models import Member
@@ -15,15 +16,17 @@ from consumers.runtime import metrics
 from consumers.stages.enricher import Enricher
 from testkit.consumers.running import positions, process, put_events, raw, running
 from testkit.consumers.trail import PARTITIONS
-from testkit.consumers.witness import committed, until
+from testkit.consumers.witness import committed
+from testkit.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 
 
 @contextmanager
-def feeding() -> Iterator[list[dict]]:
+def feeding() -> Iterator[list[Event]]:
     """A steady flow of events for as long as the block runs."""
-    events, stop = [], threading.Event()
+    events: list[Event] = []
+    stop = threading.Event()
 
     def feed() -> None:
         while not stop.is_set():
@@ -41,7 +44,7 @@ def feeding() -> Iterator[list[dict]]:
         thread.join()
 
 
-def all_done(events: list[dict]) -> None:
+def all_done(events: list[Event]) -> None:
     until(
         lambda: sum(positions(conf.group("processor"), conf.raw_topic()).values()) == len(events),
         what="all events through",

@@ -18,7 +18,7 @@ from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from testkit.consumers.gate import Gate
 from testkit.consumers.running import positions, put_events, raw, running
-from testkit.consumers.witness import until
+from testkit.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -22,7 +22,7 @@ from testkit.audittrail.events import raw_event
 from testkit.audittrail.indexes import event
 from testkit.consumers.running import positions, process, put, running
 from testkit.consumers.trail import PARTITIONS
-from testkit.consumers.witness import until
+from testkit.waiting import until
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

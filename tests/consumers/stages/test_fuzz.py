@@ -19,7 +19,8 @@ from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from testkit.audittrail.events import PROFILE
 from testkit.consumers.running import positions, put, raw, running
-from testkit.consumers.witness import committed, until
+from testkit.consumers.witness import committed
+from testkit.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -17,7 +17,7 @@ from testkit.audittrail.events import change
 from testkit.audittrail.indexes import event
 from testkit.consumers.running import process, put, running
 from testkit.consumers.trail import PARTITIONS
-from testkit.consumers.witness import until
+from testkit.waiting import until
 
 
 @pytest.fixture
