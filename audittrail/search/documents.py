@@ -2,9 +2,9 @@
 out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from django_elasticsearch_dsl import Document, fields
 from django_elasticsearch_dsl.registries import registry
@@ -151,19 +151,20 @@ class IndexedDocument(SearchDocument):
     indexed_at: str
 
 
-def _require_mapped(properties: Mapping[str, Any], document: type) -> None:
-    require_same_fields(
-        properties,
-        "the mapping (audittrail.search.documents.EventDocument)",
-        document.__annotations__,
-        f"audittrail.search.documents.{document.__name__}",
-        remedy="a field that is not mapped is not searched: change both, then rebuild the index",
-    )
+def require_mapped_fields() -> None:
+    """Raise FieldMismatch unless the mapping has the fields of the documents."""
+    mapping = EventDocument._doc_type.mapping.to_dict()["properties"]
+    for properties, document in ((mapping, IndexedDocument), (mapping["actor"]["properties"], DocumentActor)):
+        require_same_fields(
+            properties,
+            f"the mapping ({__name__}.EventDocument)",
+            document.__annotations__,
+            f"{__name__}.{document.__name__}",
+            remedy="a field that is not mapped is not searched: change both, then rebuild the index",
+        )
 
 
-_MAPPING = EventDocument._doc_type.mapping.to_dict()["properties"]
-_require_mapped(_MAPPING, IndexedDocument)
-_require_mapped(_MAPPING["actor"]["properties"], DocumentActor)
+require_mapped_fields()
 
 
 def document_id(article_id: str, sequence: int) -> str:

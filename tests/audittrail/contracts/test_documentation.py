@@ -1,6 +1,7 @@
 """The contracts' pages say what the files say, with examples that are valid."""
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from audittrail import contracts
 from audittrail.contracts import documentation
 from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
+from audittrail.events.event import Event
 from audittrail.management.commands import document_contracts
 
 
@@ -45,15 +47,16 @@ def _shown(contract: str, path: str) -> bool:
     )
 
 
-def _event(example: dict, bytes_fields=("salt", "state_digest", "previous_hash", "hash")) -> dict:
+def _event(example: dict, bytes_fields=("salt", "state_digest", "previous_hash", "hash")) -> Event:
     """An example as the codec takes it."""
     payload = example["payload"]
-    return example | {
+    event = example | {
         "event_id": UUID(example["event_id"]),
         **{name: datetime.fromisoformat(example[name]) for name in ("occurred_at", "recorded_at")},
         **{name: bytes.fromhex(example[name]) for name in bytes_fields},
         "payload": payload and payload | {"sha256": bytes.fromhex(payload["sha256"])},
     }
+    return cast(Event, event)
 
 
 @pytest.mark.parametrize("contract", [contracts.RAW, contracts.ENRICHED])

@@ -2,21 +2,23 @@
 
 import json
 import uuid
+from typing import cast
 
 import pytest
 from django.db import connections, transaction
 
 from audittrail import Actor, context, contracts, record_save
-from audittrail.capture.outbox_rows import event_of
+from audittrail.capture.outbox_rows import OutboxRow, event_of
 from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
-from audittrail.integrity.chain import Chain
+from audittrail.events.event import Event
+from audittrail.integrity.chain import Chain, ChainBreak
 from newsroom.models import Article, Author, Credit, Section, Tag
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
 
-def captured() -> list[dict]:
+def captured() -> list[Event]:
     """All events in the outbox, as they are published."""
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT * FROM audittrail_outboxevent ORDER BY article_id, sequence")
@@ -24,17 +26,17 @@ def captured() -> list[dict]:
         return [event_of(_parsed(dict(zip(names, row, strict=True)))) for row in cursor.fetchall()]
 
 
-def _parsed(row: dict) -> dict:
+def _parsed(row: dict) -> OutboxRow:
     as_bytes = {name: bytes(row[name]) for name in ("salt", "state_digest", "previous_hash", "hash")}
     as_json = {
         name: json.loads(row[name])
         for name in ("context", "changes", "labels", "actor_snapshot", "scalars", "relations", "amendments")
         if isinstance(row[name], str)
     }
-    return row | as_bytes | as_json
+    return cast(OutboxRow, row | as_bytes | as_json)
 
 
-def findings(events: list[dict]) -> list:
+def breaks(events: list[Event]) -> list[ChainBreak]:
     chains = {event["article_id"]: Chain(event["article_id"]) for event in events}
     return [found for event in events for found in chains[event["article_id"]].feed(event)]
 
@@ -64,7 +66,7 @@ def test_the_chain_of_captured_events_is_sound():
     edit_an_article()
     events = captured()
     assert len(events) >= 5
-    assert findings(events) == []
+    assert breaks(events) == []
 
 
 def test_keyframes_and_deletion_are_in_the_chain():
@@ -75,7 +77,7 @@ def test_keyframes_and_deletion_are_in_the_chain():
     events = captured()
     assert events[-1]["operation"] == "delete"
     assert any(event["keyframe"] and event["operation"] == "update" for event in events)
-    assert findings(events) == []
+    assert breaks(events) == []
 
 
 def test_one_captured_word_altered_is_found():
@@ -83,7 +85,7 @@ def test_one_captured_word_altered_is_found():
     events = captured()
     edit = events[1]["changes"][0]["edits"][0]
     edit["inserted"] += " not"
-    assert [found.kind for found in findings(events)] == ["state_digest"]
+    assert [found.kind for found in breaks(events)] == ["state_digest"]
 
 
 def test_captured_events_keep_the_contract():

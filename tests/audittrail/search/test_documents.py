@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audittrail.events.event import EnrichedEvent
+from audittrail.events.field_check import FieldMismatch
 from audittrail.events.html import searchable_text
 from audittrail.search import documents
 from testkit.audittrail.events import change, enriched_event, text_change
@@ -84,3 +85,15 @@ def test_only_the_tags_of_html_go(markup, words):
 @given(st.text(st.characters(codec="utf-8", exclude_characters="<>&")))
 def test_text_without_markup_stays_as_it_is(text):
     assert searchable_text(text) == text
+
+
+def test_a_field_that_is_not_mapped_is_refused(monkeypatch):
+    monkeypatch.setitem(documents.IndexedDocument.__annotations__, "embargo", str)
+    with pytest.raises(FieldMismatch, match=r"'embargo' is in .*IndexedDocument, but not in the mapping"):
+        documents.require_mapped_fields()
+
+
+def test_a_mapped_field_that_no_document_has_is_refused(monkeypatch):
+    monkeypatch.delitem(documents.DocumentActor.__annotations__, "desk")
+    with pytest.raises(FieldMismatch, match=r"'desk' is in the mapping .*, but not in .*DocumentActor"):
+        documents.require_mapped_fields()
