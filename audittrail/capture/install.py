@@ -3,8 +3,10 @@
 import hashlib
 from importlib.resources import files
 
+from django.apps import AppConfig, apps
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from audittrail import conf
 from audittrail.capture import generate
@@ -49,11 +51,9 @@ def install(alias: str) -> None:
         cursor.execute(f"COMMENT ON FUNCTION audit_fold_now() IS 'audit-trail {_fingerprint(sql)}'")
 
 
-def install_after_migrate(sender, using: str, apps, **_) -> None:
+def install_after_migrate(sender: AppConfig, using: str, **_: object) -> None:
     """After the last app of a migrate run, when all tables are there."""
-    from django.apps import apps as installed
-
-    last = [config for config in installed.get_app_configs() if config.models_module][-1]
+    last = [config for config in apps.get_app_configs() if config.models_module][-1]
     if sender.label == last.label and _tables_exist(using) and not is_current(using):
         install(using)
 
@@ -63,7 +63,8 @@ def is_current(alias: str) -> bool:
     connection = connections[alias]
     with connection.cursor() as cursor:
         cursor.execute("SELECT obj_description(to_regproc('audit_fold_now'), 'pg_proc')")
-        return cursor.fetchone()[0] == f"audit-trail {_fingerprint(installation(connection))}"
+        installed: str | None = cursor.fetchone()[0]
+    return installed == f"audit-trail {_fingerprint(installation(connection))}"
 
 
 def _static(name: str) -> str:
@@ -74,12 +75,13 @@ def _fingerprint(sql: str) -> str:
     return hashlib.sha256(sql.encode()).hexdigest()[:16]
 
 
-def _remove(cursor) -> None:
+def _remove(cursor: CursorWrapper) -> None:
     """All functions of capture and, with them, its triggers: those of models tracked no more, and those whose shape
     changed.
     """
     cursor.execute(
-        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'audit\\_%'"
+        "SELECT oid::regprocedure::text FROM pg_proc "
+        "WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'audit\\_%'"
     )
     for (function,) in cursor.fetchall():
         cursor.execute(f"DROP FUNCTION IF EXISTS {function} CASCADE")

@@ -2,10 +2,15 @@
 
 import ipaddress
 import uuid
+from collections.abc import Callable
 from functools import cache
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from audittrail import conf
@@ -13,6 +18,8 @@ from audittrail.capture.context import UNKNOWN, Actor, context
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _LIMIT = 500
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class AuditContextMiddleware:
@@ -22,16 +29,17 @@ class AuditContextMiddleware:
     traceparent are taken as sent, cut to 500 characters.
     """
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
-        request.audit_request_id = _header(request, "X-Request-ID") or uuid.uuid4().hex
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request_id = _header(request, "X-Request-ID") or uuid.uuid4().hex
+        request.audit_request_id = request_id  # type: ignore[attr-defined]  # for the site: see docs/plugging-in.md
         if request.method in _SAFE:
             return self.get_response(request)
         with context(
             actor=actor_of(request.user),
-            request_id=request.audit_request_id,
+            request_id=request_id,
             correlation_id=_header(request, "X-Correlation-ID"),
             ip=client_ip(request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", "")),
             user_agent=_header(request, "User-Agent"),
@@ -40,15 +48,15 @@ class AuditContextMiddleware:
         ):
             return self.get_response(request)
 
-    def process_exception(self, request, exception) -> None:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """A view that failed leaves nothing behind, as under ATOMIC_REQUESTS."""
         if transaction.get_connection().in_atomic_block:
             transaction.set_rollback(True)
 
 
-def actor_of(user) -> Actor:
+def actor_of(user: AbstractBaseUser | AnonymousUser) -> Actor:
     """The actor behind a logged-in user; AUDIT_ACTOR_OF_USER names a function that knows better."""
-    if not user.is_authenticated:
+    if isinstance(user, AnonymousUser) or not user.is_authenticated:
         return UNKNOWN
     return _resolver()(user)
 
@@ -65,7 +73,7 @@ def client_ip(peer: str, forwarded_for: str) -> str | None:
     return str(address) if address else None
 
 
-def _address(text: str):
+def _address(text: str) -> Address | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -73,16 +81,21 @@ def _address(text: str):
 
 
 @cache
-def _trusted_networks():
+def _trusted_networks() -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     return tuple(ipaddress.ip_network(each, strict=False) for each in conf.trusted_proxies())
 
 
 @cache
-def _resolver():
-    path = getattr(settings, "AUDIT_ACTOR_OF_USER", None)
-    return import_string(path) if path else lambda user: Actor("user", f"{user._meta.label_lower}:{user.pk}")
+def _resolver() -> Callable[[AbstractBaseUser], Actor]:
+    path: str | None = getattr(settings, "AUDIT_ACTOR_OF_USER", None)
+    resolver: Callable[[AbstractBaseUser], Actor] = import_string(path) if path else _account
+    return resolver
 
 
-def _header(request, name: str) -> str | None:
+def _account(user: AbstractBaseUser) -> Actor:
+    return Actor("user", f"{user._meta.label_lower}:{user.pk}")
+
+
+def _header(request: HttpRequest, name: str) -> str | None:
     value = request.headers.get(name, "").replace("\x00", "").strip()
     return value[:_LIMIT] or None

@@ -1,13 +1,31 @@
 """Celery tasks that change articles: on behalf of whoever asked for them."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypedDict
+
 from celery import Task
 
-from audittrail.capture.context import Actor, Context, Origin, context, current
+from audittrail.capture.context import Actor, Context, context, current
+
+if TYPE_CHECKING:
+    from celery.result import AsyncResult
+
+    AnyTask = Task[Any, Any]  # of whatever arguments and result
+else:
+    AnyTask = Task
 
 _HEADER = "audit_context"
 
 
-class AuditedTask(Task):
+class SentContext(TypedDict):
+    """A context as a message carries it: the fields of its actor and of its origin."""
+
+    actor: dict[str, Any]
+    origin: dict[str, str | None]
+
+
+class AuditedTask(AnyTask):
     """`@shared_task(base=AuditedTask)`: the task's changes belong to the actor and request that sent it, through
     channel `task`.
 
@@ -17,25 +35,23 @@ class AuditedTask(Task):
 
     abstract = True
 
-    def apply_async(self, args=None, kwargs=None, headers=None, **options):
+    def apply_async(
+        self, *args: Any, headers: Mapping[str, object] | None = None, **options: Any
+    ) -> "AsyncResult[Any]":
+        """As Celery's, with the context of the sender in a header."""
         sender = current()
-        carried = {_HEADER: _as_header(sender)} if sender else {}
-        return super().apply_async(args, kwargs, headers={**(headers or {}), **carried}, **options)
+        sent: dict[str, Any] = dict(headers or {})
+        if sender:
+            sent[_HEADER] = _as_header(sender)
+        return super().apply_async(*args, headers=sent, **options)
 
-    def __call__(self, *args, **kwargs):
-        sent = (self.request.headers or {}).get(_HEADER) or self.request.get(_HEADER)
-        actor, origin = _from_header(sent) if sent else (Actor("service", self.name), {})
-        with context(actor=actor, **{**origin, "channel": "task"}):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        sent: SentContext | None = (self.request.headers or {}).get(_HEADER) or self.request.get(_HEADER)
+        actor = Actor(**sent["actor"]) if sent else Actor("service", self.name)
+        origin: dict[str, Any] = {**(sent["origin"] if sent else {}), "channel": "task"}
+        with context(actor=actor, **origin):
             return super().__call__(*args, **kwargs)
 
 
-def _as_header(sender: Context) -> dict:
-    actor, origin = sender.actor, sender.origin
-    return {
-        "actor": {"type": actor.type, "id": actor.id, "snapshot": actor.snapshot},
-        "origin": {name: getattr(origin, name) for name in Origin.__slots__},
-    }
-
-
-def _from_header(sent: dict) -> tuple[Actor, dict]:
-    return Actor(**sent["actor"]), sent["origin"]
+def _as_header(sender: Context) -> SentContext:
+    return {"actor": asdict(sender.actor), "origin": asdict(sender.origin)}

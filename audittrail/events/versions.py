@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypedDict
 
 from audittrail.events import edit_script
 from audittrail.events.edit_script import EditScriptMismatch
-from audittrail.events.event import EditRecord, Event, Labels
+from audittrail.events.event import Change, EditRecord, Keyframe, Labels, Operation, PayloadReference
 
 
 class VersionError(ValueError):
@@ -29,6 +30,17 @@ class ChangeMismatch(VersionError):
     """A change whose ``before`` is not what the article had, or an edit script that does not fit its text."""
 
 
+class EventContent(TypedDict):
+    """What of an event takes part in versions; every Event has it."""
+
+    sequence: int
+    operation: Operation
+    changes: list[Change]
+    labels: Labels
+    keyframe: Keyframe | None
+    payload: PayloadReference | None
+
+
 @dataclass(frozen=True)
 class State:
     """An article at one moment, as captured: `values` by field (scalars and texts), `relations` as identities in order,
@@ -40,12 +52,12 @@ class State:
     labels: Labels = field(default_factory=dict)
 
 
-def is_reference(event: Event) -> bool:
+def is_reference(event: EventContent) -> bool:
     """Whether the event only refers to its content. One that was resolved keeps its reference, and has content too."""
     return event["payload"] is not None and not event["changes"] and event["keyframe"] is None
 
 
-def apply_event(state: State | None, event: Event) -> State:
+def apply_event(state: State | None, event: EventContent) -> State:
     """The state after the event; ``state`` is what the event before left, or None where that is not known: then the
     event needs a keyframe.
 
@@ -67,7 +79,7 @@ def apply_event(state: State | None, event: Event) -> State:
     return state
 
 
-def with_changes(state: State, event: Event) -> State:
+def with_changes(state: State, event: EventContent) -> State:
     """The state with the event's changes made and its labels added; its keyframe is not looked at.
 
     A text without edits is taken whole, from ``before`` to ``after``: it was nothing before, or is nothing now; or it
@@ -87,13 +99,13 @@ def with_changes(state: State, event: Event) -> State:
     return State(values, relations, _merged(state.labels, event["labels"]))
 
 
-def rebuild(events: Iterable[Event], sequence: int | None = None) -> State:
+def rebuild(events: Iterable[EventContent], sequence: int | None = None) -> State:
     """The state at a sequence (default: the last given) from one article's events in order, which hold a keyframe at or
     before it.
 
     Raises VersionError: NoKeyframe, MissingEvents, UnresolvedPayload or ChangeMismatch.
     """
-    needed: list[Event] = []
+    needed: list[EventContent] = []
     for event in events:
         if sequence is not None and event["sequence"] > sequence:
             break
@@ -110,14 +122,14 @@ def rebuild(events: Iterable[Event], sequence: int | None = None) -> State:
     return state
 
 
-def _edited(text: str | None, edits: list[EditRecord], event: Event, name: str) -> str:
+def _edited(text: str | None, edits: list[EditRecord], event: EventContent, name: str) -> str:
     try:
         return edit_script.apply(text or "", edit_script.from_records(edits))
     except EditScriptMismatch as error:
         raise ChangeMismatch(f"sequence {event['sequence']}, {name}: {error}") from error
 
 
-def _require_before(matches: bool, event: Event, name: str) -> None:
+def _require_before(matches: bool, event: EventContent, name: str) -> None:
     if not matches:
         raise ChangeMismatch(f"sequence {event['sequence']}, {name}: the value before is not what the article had")
 

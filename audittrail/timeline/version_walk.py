@@ -4,10 +4,8 @@ is bounded.
 
 from collections.abc import Iterator
 
-from django.db.models import QuerySet
-
 from audittrail.events import versions
-from audittrail.events.versions import MissingEvents, NoKeyframe, State, VersionError
+from audittrail.events.versions import EventContent, MissingEvents, NoKeyframe, State, VersionError
 from audittrail.models import AuditEvent
 
 LONGEST_WALK = 200
@@ -30,7 +28,8 @@ def states_before(article_id: str, lowest: int, highest: int) -> Iterator[tuple[
     None where that cannot be told: no keyframe within ``LONGEST_WALK`` events, an event missing since it, or one that
     does not fit.
     """
-    state, expected = None, None
+    state: State | None = None
+    expected: int | None = None
     for event in _since_keyframe(article_id, lowest - 1, highest):
         before = state if event["sequence"] == expected else None
         if event["sequence"] >= lowest:
@@ -38,18 +37,27 @@ def states_before(article_id: str, lowest: int, highest: int) -> Iterator[tuple[
         state, expected = _after(before, event), event["sequence"] + 1
 
 
-def _after(state: State | None, event: dict) -> State | None:
+def _after(state: State | None, event: EventContent) -> State | None:
     try:
         return versions.apply_event(state, event)
     except VersionError:  # verify_trail reports it; here the state is unknown until the next keyframe
         return None
 
 
-def _since_keyframe(article_id: str, start_by: int, highest: int) -> QuerySet:
+def _since_keyframe(article_id: str, start_by: int, highest: int) -> Iterator[EventContent]:
     """Events up to ``highest`` from the last keyframe at or before ``start_by`` that the longest walk can reach."""
     events = AuditEvent.objects.filter(
         article_id=article_id, sequence__gt=highest - LONGEST_WALK, sequence__lte=highest
     )
     keyframes = events.filter(keyframe__isnull=False, sequence__lte=start_by).order_by("-sequence")
     start = keyframes.values_list("sequence", flat=True).first() or 1
-    return events.filter(sequence__gte=start).order_by("sequence").values(*_NEEDED)
+    rows = events.filter(sequence__gte=start).order_by("sequence").values_list(*_NEEDED)
+    for sequence, operation, changes, labels, keyframe, payload in rows:
+        yield {
+            "sequence": sequence,
+            "operation": operation,
+            "changes": changes,
+            "labels": labels,
+            "keyframe": keyframe,
+            "payload": payload,
+        }

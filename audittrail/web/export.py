@@ -64,7 +64,8 @@ def _values(event: AuditEvent) -> tuple[object, ...]:
     fields = " ".join(change["field"] for change in event.changes)
     data = EventSerializer(event).data
     return (
-        event.sequence, data["occurred_at"], data["recorded_at"], event.action, event.actor_id, actor_name(event), event.actor_role, event.actor_desk,
+        event.sequence, data["occurred_at"], data["recorded_at"], event.action,
+        event.actor_id, actor_name(event), event.actor_role, event.actor_desk,
         event.title, event.status, fields, event.words_added, event.words_removed, data["event_id"], data["hash"],
     )  # fmt: skip
 

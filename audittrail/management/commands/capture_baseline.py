@@ -1,12 +1,12 @@
 """capture_baseline: gives articles that were there before the trail their first event."""
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections, transaction
 from rich.console import Console
 from rich.progress import track
 
 from audittrail.capture.context import Actor, Context, Origin
-from audittrail.capture.generate import quoted
+from audittrail.capture.generate import primary_key_column, quoted
 from audittrail.tracking import Tracked, all_tracked
 
 _BATCH = 500
@@ -14,14 +14,15 @@ _BATCH = 500
 
 class Command(BaseCommand):
     help = (
-        "Give every tracked article that the trail does not know yet its event 1: the whole article, as it is now. Run it once after "
-        "plugging a model in; run again, it does nothing to articles that are known. Works in batches; it can be stopped and goes on."
+        "Give every tracked article that the trail does not know yet its event 1: the whole article, as it is now. "
+        "Run it once after plugging a model in; run again, it does nothing to articles that are known. "
+        "Works in batches; it can be stopped and goes on."
     )
 
-    def add_arguments(self, parser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only say how many articles are not known yet")
 
-    def handle(self, *, dry_run, **options) -> None:
+    def handle(self, *, dry_run: bool, **options: object) -> None:
         for tracked in all_tracked():
             pks = _unknown(tracked)
             if dry_run:
@@ -34,13 +35,11 @@ class Command(BaseCommand):
 
 
 def _unknown(tracked: Tracked) -> list[str]:
-    meta = tracked.model._meta
+    key, table = primary_key_column(tracked.model), quoted(tracked.model._meta.db_table)
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            f"SELECT a.{quoted(meta.pk.column)}::text FROM {quoted(meta.db_table)} a WHERE NOT EXISTS "
-            "(SELECT 1 FROM audittrail_head h WHERE h.article_id = %s || a."
-            + quoted(meta.pk.column)
-            + " AND h.alive) ORDER BY 1",
+            f"SELECT a.{key}::text FROM {table} a WHERE NOT EXISTS "
+            f"(SELECT 1 FROM audittrail_head h WHERE h.article_id = %s || a.{key} AND h.alive) ORDER BY 1",
             [f"{tracked.kind}:"],
         )
         return [pk for (pk,) in cursor.fetchall()]

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import orjson
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -18,12 +18,12 @@ _SHOWN = 50
 
 class Command(BaseCommand):
     help = (
-        "Verify that the trail is complete and unaltered: database, search index and archive against the capture heads and each "
-        "other, the chain of hashes of every article, and the heads against the live articles. Exit status 1, and a list, if "
-        "anything is lost, repeated, forked or tampered with."
+        "Verify that the trail is complete and unaltered: database, search index and archive against the capture heads "
+        "and each other, the chain of hashes of every article, and the heads against the live articles. "
+        "Exit status 1, and a list, if anything is lost, repeated, forked or tampered with."
     )
 
-    def add_arguments(self, parser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--article", metavar="ID", help="only this article, e.g. newsroom.article:42")
         parser.add_argument(
             "--incremental",
@@ -39,16 +39,18 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
-    def handle(self, *, article, incremental, grace, json, **options) -> None:
+    def handle(self, *, article: str | None, incremental: bool, grace: float, json: bool, **options: object) -> None:
         report = self._verified(article, incremental, grace, quiet=json)
         if json:
             self.stdout.write(orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2).decode())
         else:
-            _show(report, incremental, Console(file=self.stdout, width=None if self.stdout.isatty() else 160))
+            width = None if self.stdout.isatty() else 160
+            out = Console(file=self.stdout, width=width)  # type: ignore[arg-type]  # it writes text as a file does
+            _show(report, incremental, out)
         if not report.complete:
             raise SystemExit(1)
 
-    def _verified(self, article, incremental, grace, quiet) -> VerificationReport:
+    def _verified(self, article: str | None, incremental: bool, grace: float, quiet: bool) -> VerificationReport:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -65,7 +67,7 @@ class Command(BaseCommand):
             )
 
 
-def _plain(report: VerificationReport) -> dict:
+def _plain(report: VerificationReport) -> dict[str, object]:
     findings = [finding._asdict() for finding in report.findings]
     return {**asdict(report), "findings": findings, "complete": report.complete}
 
@@ -76,12 +78,12 @@ def _show(report: VerificationReport, incremental: bool, console: Console) -> No
         table.add_row(store, f"{report.events[store]:,}", f"{report.pending[store]:,}")
     console.print(table)
     read = sum(report.events.values())
-    console.print(
-        f"{report.articles:,} articles in {report.seconds:.1f} s: {read / max(report.seconds, 0.001):,.0f} events a second."
-    )
+    rate = read / max(report.seconds, 0.001)
+    console.print(f"{report.articles:,} articles in {report.seconds:.1f} s: {rate:,.0f} events a second.")
     if report.amended:
         console.print(
-            f"{report.amended:,} events were amended before publication, as they broke the contract: each is marked, and the outbox keeps what was captured."
+            f"{report.amended:,} events were amended before publication, as they broke the contract: "
+            "each is marked, and the outbox keeps what was captured."
         )
     if report.set_aside:
         console.print(
