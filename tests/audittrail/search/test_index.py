@@ -90,6 +90,7 @@ def test_the_alias_moves_in_one_step(own_index):
     assert index.current() == new and index.names() == [old, new]
 
 
+@pytest.mark.service
 def test_without_an_index_every_question_says_so(monkeypatch):
     monkeypatch.setenv("AUDIT_PREFIX", f"t{uuid.uuid4().hex[:8]}-")
     for question in (index.refresh, index.count, index.current, lambda: next(index.scan(EVERYTHING))):
