@@ -8,4 +8,5 @@ pytest_plugins = [
     "testkit.audittrail.archives",
     "testkit.consumers.contract_files",
     "testkit.consumers.trail",
+    "testkit.kafka.fixtures",
 ]

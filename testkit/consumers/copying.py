@@ -1,6 +1,5 @@
 """A stage that copies, in loops that a test takes turn by turn: no thread, no database, any Kafka."""
 
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -201,7 +200,3 @@ class Copies:
 def names(count: int, stem: str = "n") -> list[str]:
     """Distinct values, in order."""
     return [f"{stem}{number:03d}" for number in range(count)]
-
-
-def new_prefix() -> str:
-    return f"t{uuid.uuid4().hex[:8]}-"

@@ -1,34 +1,10 @@
-"""Kafka in memory and the real one: what holds for the first must hold for the second."""
+"""Processes of a stage that copies, on Kafka in memory and on the real one."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from testkit.consumers.copying import Copies, new_prefix
-from testkit.kafka.backends import SESSION_SECONDS, Backend, InMemoryBackend, RealBackend
-
-
-@pytest.fixture
-def own_settings(monkeypatch) -> None:
-    """Names of its own, and nothing that takes long."""
-    monkeypatch.setenv("AUDIT_PREFIX", new_prefix())
-    monkeypatch.setenv("AUDIT_SESSION_TIMEOUT", str(SESSION_SECONDS))
-    monkeypatch.setenv("AUDIT_RETRY_CAP", "1")
-
-
-@pytest.fixture
-def memory(own_settings) -> InMemoryBackend:
-    return InMemoryBackend()
-
-
-@pytest.fixture(params=["in-memory", pytest.param("real", marks=pytest.mark.service)])
-def kafka(request, own_settings) -> Iterator[Backend]:
-    if request.param == "in-memory":
-        yield InMemoryBackend()
-        return
-    backend = RealBackend()
-    yield backend
-    backend.close()
+from testkit.consumers.copying import Copies
 
 
 @pytest.fixture
