@@ -1,5 +1,6 @@
 """The sink of docs/adding-a-sink.md: built from the page, by one module and one line, it is like any other stage."""
 
+import importlib
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from audittrail import contracts
+from audittrail.integrity.store_comparison import StoreUnavailable
 from consumers import conf, stages
 from consumers.errors import NotReady
 from consumers.kafka import schema_registry
@@ -108,6 +110,25 @@ def test_a_folder_that_is_away_is_waited_for(sink, lines):
 
     with pytest.raises(NotReady, match="No such file"):
         sink.process([record(event(1, 1))])
+
+
+def test_its_events_are_verified_by_their_hashes(sink, lines):
+    events = [event(1, 1), event(1, 2), event(2, 1)]
+    sink.process([record(each, number) for number, each in enumerate(events)])
+    store = importlib.import_module("mysite.json_lines_store").JsonLinesStore()
+
+    digests = sorted(store.digests(None))
+
+    assert digests == [(each["article_id"], each["sequence"], each["hash"], None) for each in events]
+    assert list(store.digests("newsroom.article:2")) == digests[2:]
+
+
+def test_a_folder_that_is_away_proves_nothing(sink, lines):
+    store = importlib.import_module("mysite.json_lines_store").JsonLinesStore()
+    lines.rmdir()
+
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        list(store.digests(None))
 
 
 # On the page, in commands, in metrics
