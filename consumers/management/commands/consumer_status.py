@@ -3,19 +3,19 @@
 import argparse
 
 import orjson
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
-from rich.console import Console
 from rich.table import Table
 
+from consumers.management.console import console
 from consumers.supervision.status import StageStatus, Status, collect
 
 DESCRIPTION = """\
 Shows each stage: what it should do and what it does, its processes, its lag and what that amounts to.
 
   lag       messages still to be read, for the relay events still to be published; "?" where it cannot be told
-  verdict   ok, warn (falling behind), stalled (no progress), stopped (nobody reads), alert (above the threshold for too long), or
-            unknown (too few samples: is the Celery worker running?)"""
+  verdict   ok, warn (falling behind), stalled (no progress), stopped (nobody reads), alert (above the threshold for
+            too long), or unknown (too few samples: is the Celery worker running?)"""
 
 EPILOG = """\
 exit status: 0 when every stage is as desired, 1 otherwise.
@@ -38,12 +38,12 @@ COLOURS = {
 class Command(BaseCommand):
     help = "Shows each stage: desired and observed state, processes, lag."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.description, parser.epilog = DESCRIPTION, EPILOG
         parser.add_argument("--json", action="store_true", help="print JSON for programs")
 
-    def handle(self, *, json: bool, **options):
+    def handle(self, *, json: bool, **options: object) -> None:
         try:
             status = collect("pipeline")
         except OperationalError as error:
@@ -57,16 +57,16 @@ class Command(BaseCommand):
         raise SystemExit(0 if all(stage.as_desired for stage in status.stages) else 1)
 
     def _show(self, status: Status) -> None:
-        console = Console(file=self.stdout)
+        output = console(self.stdout)
         table = Table("stage", "desired", "observed", "processes", "lag", "verdict", "group in Kafka")
         for stage in status.stages:
             table.add_row(*_row(stage))
-        console.print(table)
+        output.print(table)
         for stage in status.stages:
             if stage.reason:
-                console.print(f"{stage.stage} is {_coloured(stage.observed_state)}: {stage.reason}")
+                output.print(f"{stage.stage} is {_coloured(stage.observed_state)}: {stage.reason}")
         if status.kafka_problem:
-            console.print(status.kafka_problem, style="red")
+            output.print(status.kafka_problem, style="red")
 
 
 def _row(stage: StageStatus) -> list[str]:

@@ -1,8 +1,10 @@
-"""Makes a new search index from the database or the archive and puts it in place of the one in use, without a gap for readers."""
+"""Makes a new search index from the database or the archive and puts it in place of the one in use, without a gap for
+readers.
+"""
 
 from collections.abc import Iterable, Iterator
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from rich.progress import Progress
 
@@ -24,7 +26,7 @@ _TROUBLE = (SearchUnavailable, ObjectStoreUnavailable, DamagedManifest, NotReady
 class Command(BaseCommand):
     help = __doc__
 
-    def add_arguments(self, parser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--from",
             dest="source",
@@ -39,7 +41,7 @@ class Command(BaseCommand):
             "--drop-others", action="store_true", help="also if documents are then lost that the source does not have"
         )
 
-    def handle(self, *, source: str, dry_run: bool, drop_others: bool, **options) -> None:
+    def handle(self, *, source: str, dry_run: bool, drop_others: bool, **options: object) -> None:
         try:
             if dry_run:
                 self._compare(source)
@@ -67,7 +69,8 @@ class Command(BaseCommand):
             task = progress.add_task(f"events of the {source}", total=total)
             summary = reindex.rebuild(self._whole(events), drop_others, lambda count: progress.advance(task, count))
         self.stdout.write(
-            f"{summary.new} holds {summary.filled:,} events of the {source} and {summary.carried:,} carried over from {summary.old}."
+            f"{summary.new} holds {summary.filled:,} events of the {source} and {summary.carried:,} carried over "
+            f"from {summary.old}."
         )
         for line in summary.refused:
             self.stderr.write(f"refused: {line}")

@@ -1,9 +1,9 @@
 """manage.py register_schemas"""
 
 import httpx
-from confluent_kafka.schema_registry import ConfigCompatibilityLevel, ServerConfig
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, SchemaRegistryClient, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audittrail import contracts
 from audittrail.contracts import compatibility
@@ -15,19 +15,19 @@ COMPATIBILITY = ConfigCompatibilityLevel.BACKWARD_TRANSITIVE
 
 class Command(BaseCommand):
     help = (
-        "Registers every kept version of the contracts (audittrail/contracts) in the schema registry, under <topic>-value, with "
-        f"compatibility {COMPATIBILITY.value}. A change that some version could not read, in either direction, is refused by field and rule. "
-        "What is registered already stays as it is."
+        "Registers every kept version of the contracts (audittrail/contracts) in the schema registry, under "
+        f"<topic>-value, with compatibility {COMPATIBILITY.value}. A change that some version could not read, in "
+        "either direction, is refused by field and rule. What is registered already stays as it is."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--check",
             action="store_true",
             help="register nothing; exit status 1 if anything is incompatible or not registered",
         )
 
-    def handle(self, *, check: bool, **options):
+    def handle(self, *, check: bool, **options: object) -> None:
         self._demand_compatible()
         try:
             pending = [(contract, version) for contract in contracts.contracts() for version in self._missing(contract)]
@@ -69,8 +69,8 @@ class Command(BaseCommand):
             if not _compatible(client, contract, version):
                 parts = "; ".join(contracts.differences(contract, version))
                 raise CommandError(
-                    f"{_subject(contract)}: the registry finds version {version} incompatible with those registered ({COMPATIBILITY.value}). "
-                    f"It differs from the version before in: {parts or 'nothing'}."
+                    f"{_subject(contract)}: the registry finds version {version} incompatible with those registered "
+                    f"({COMPATIBILITY.value}). It differs from the version before in: {parts or 'nothing'}."
                 )
         if pending:
             raise CommandError(f"{len(pending)} version(s) not registered: run manage.py register_schemas.")
@@ -87,8 +87,8 @@ class Command(BaseCommand):
             _demand_compatibility(client, _subject(contract))
 
 
-def _demand_compatibility(client, subject: str | None = None) -> None:
-    """Of a subject, or of all that say nothing else."""
+def _demand_compatibility(client: SchemaRegistryClient, subject: str | None = None) -> None:
+    """Set the compatibility of a subject, or of all that say nothing else."""
     try:
         client.set_config(subject, ServerConfig(compatibility=COMPATIBILITY))
     except SchemaRegistryError as error:
@@ -109,7 +109,7 @@ def _registered(subject: str, contract: str, version: int) -> int | None:
         raise
 
 
-def _compatible(client, contract: str, version: int) -> bool:
+def _compatible(client: SchemaRegistryClient, contract: str, version: int) -> bool:
     try:
         return client.test_compatibility_all_versions(_subject(contract), schema_registry.schema_of(contract, version))
     except SchemaRegistryError as error:

@@ -2,27 +2,25 @@
 
 from collections import Counter
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
-from rich.console import Console
 from rich.table import Table
 
 from consumers.dead_letters.replay import replay
 from consumers.errors import NotReady
+from consumers.management.console import WIDTH, console
 from consumers.models import DeadLetter, DeadLetterQuerySet
-
-WIDTH = 160
-"""Columns of a table that goes to a file or pipe."""
 
 
 class Command(BaseCommand):
     help = (
-        "Puts what the enricher rejected back on the topic and partition it came from, so that it is tried again, and marks it as "
-        "replayed. What a sink rejected is not put back: the other sinks have it; rebuild that sink. Mend the cause first: what fails again becomes a new dead letter. Nothing is doubled at rest if it is interrupted "
+        "Puts what the enricher rejected back on the topic and partition it came from, so that it is tried again, and "
+        "marks it as replayed. What a sink rejected is not put back: the other sinks have it; rebuild that sink. Mend "
+        "the cause first: what fails again becomes a new dead letter. Nothing is doubled at rest if it is interrupted "
         "and run again."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--stage", help="only those of this stage")
         parser.add_argument("--reason", help="only those with this reason, for example unknown_schema_id")
         parser.add_argument(
@@ -31,7 +29,16 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, metavar="N", help="at most this many")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be replayed")
 
-    def handle(self, *, stage, reason, article, limit, dry_run, **options):
+    def handle(
+        self,
+        *,
+        stage: str | None,
+        reason: str | None,
+        article: str | None,
+        limit: int | None,
+        dry_run: bool,
+        **options: object,
+    ) -> None:
         if limit is not None and limit < 1:
             raise CommandError(f"--limit {limit}: give a number of at least 1.")
         try:
@@ -42,7 +49,7 @@ class Command(BaseCommand):
         except (NotReady, DatabaseError) as error:
             raise CommandError(f"{error}. What was replayed before is marked; run this again.") from error
 
-    def _summarise(self, letters) -> None:
+    def _summarise(self, letters: DeadLetterQuerySet) -> None:
         counts = Counter(letters.values_list("stage", "reason", "origin_topic"))
         if not counts:
             self.stdout.write("No dead letters wait to be replayed.")
@@ -50,9 +57,9 @@ class Command(BaseCommand):
         table = Table("stage", "reason", "origin", "dead letters")
         for (stage, reason, topic), count in sorted(counts.items()):
             table.add_row(stage, reason, topic, str(count))
-        Console(file=self.stdout, width=None if self.stdout.isatty() else WIDTH).print(table)
+        console(self.stdout, width=WIDTH).print(table)
 
-    def _replay(self, letters) -> None:
+    def _replay(self, letters: DeadLetterQuerySet) -> None:
         result = replay(letters.values_list("pk", flat=True))
         self.stdout.write(self.style.SUCCESS(f"{len(result.done)} replayed."))
         for identity, why in result.skipped.items():

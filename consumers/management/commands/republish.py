@@ -3,16 +3,17 @@
 import argparse
 
 from confluent_kafka import KafkaException
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from consumers.operations.republish import NotEmpty, republish
 
 DESCRIPTION = """\
-Refills an empty Kafka from the outbox, after a cluster was lost: the relay publishes every event again that the outbox keeps.
+Refills an empty Kafka from the outbox, after a cluster was lost: the relay publishes every event again that the
+outbox keeps.
 
-Stop the relay first (page of consumers, or manage.py consumer_status to see it), make topics and schemas, run this, start the relay.
-Sinks recognise what they have."""
+Stop the relay first (page of consumers, or manage.py consumer_status to see it), make topics and schemas, run this,
+start the relay. Sinks recognise what they have."""
 
 EPILOG = """\
 exit status: 0 when done; 1 when the topic is not new or a relay still holds lanes, with what to do.
@@ -24,11 +25,11 @@ example:
 class Command(BaseCommand):
     help = "Refills an empty Kafka from the outbox."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.description, parser.epilog = DESCRIPTION, EPILOG
 
-    def handle(self, **options):
+    def handle(self, **options: object) -> None:
         try:
             count = republish()
         except NotEmpty as error:

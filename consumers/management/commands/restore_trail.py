@@ -8,7 +8,7 @@ from itertools import islice
 
 import psycopg
 from confluent_kafka import KafkaException
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.utils import timezone
 from rich.console import Console
@@ -23,6 +23,7 @@ from audittrail.integrity.report import STORES, VerificationReport
 from audittrail.integrity.restore import ACTIONS, Step, plan
 from audittrail.integrity.verify import verify
 from audittrail.search.index import SearchUnavailable
+from consumers.management.console import WIDTH, console
 from consumers.operations import outbox_retention
 from consumers.operations.restoring import carry_out
 
@@ -32,10 +33,12 @@ _SHOWN = 50
 _TROUBLE = (SearchUnavailable, ObjectStoreUnavailable, DamagedArchive, DamagedManifest, psycopg.Error, DatabaseError)
 
 DESCRIPTION = """\
-Verifies the trail, then re-creates what a store has lost or holds altered, from copies that are proven to be what was captured.
+Verifies the trail, then re-creates what a store has lost or holds altered, from copies that are proven to be what was
+captured.
 
-Rows are added by the pipeline's role and never changed; an altered row is replaced with --replace-altered only, by the owner's role, and kept
-as a fork. Lost archive events go to new objects; changed objects are copied to evidence/ before they are rebuilt. docs/archive.md says more."""
+Rows are added by the pipeline's role and never changed; an altered row is replaced with --replace-altered only, by
+the owner's role, and kept as a fork. Lost archive events go to new objects; changed objects are copied to evidence/
+before they are rebuilt. docs/archive.md says more."""
 
 EPILOG = """\
 exit status: 0 when the trail is complete afterwards; 1 with a list of what is left.
@@ -49,7 +52,7 @@ examples:
 class Command(BaseCommand):
     help = __doc__
 
-    def add_arguments(self, parser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.description, parser.epilog = DESCRIPTION, EPILOG
         parser.add_argument("--store", choices=STORES, help="only what this store lacks")
@@ -70,9 +73,18 @@ class Command(BaseCommand):
             help="what was published within this time may still be on its way (default: 60)",
         )
 
-    def handle(self, *, store, article, dry_run, replace_altered, grace, **options) -> None:
+    def handle(
+        self,
+        *,
+        store: str | None,
+        article: str | None,
+        dry_run: bool,
+        replace_altered: bool,
+        grace: float,
+        **options: object,
+    ) -> None:
         self._store, self._article, self._replace_altered = store, article, replace_altered
-        self._console = Console(file=self.stdout, width=None if self.stdout.isatty() else 160)
+        self._console = console(self.stdout, width=WIDTH)
         try:
             _take_turn()
             report = self._restore(timedelta(seconds=grace), dry_run)
@@ -86,7 +98,7 @@ class Command(BaseCommand):
         """In rounds, as a rebuilt object shows what else is lacking; the last verification."""
         began = timezone.now()
         self._archive_is_behind = self._store != "index" and _archive_is_behind()
-        before: set[tuple] = set()
+        before: set[tuple[str, str, str, int]] = set()
         for _ in range(_ROUNDS):
             report = verify(self._article, grace=grace + (timezone.now() - began))
             recent = began - grace
@@ -130,7 +142,10 @@ class Command(BaseCommand):
         if step.action == "replace" and not self._replace_altered:
             return "nothing: only the owner's role can replace a row; ask for it with --replace-altered"
         if step.action in ("create", "publish") and self._archive_is_behind:
-            return "nothing yet: the archive stage may still bring it; run this again once Kafka answers and the stage has caught up"
+            return (
+                "nothing yet: the archive stage may still bring it; "
+                "run this again once Kafka answers and the stage has caught up"
+            )
         return None
 
     def _carry_out(self, report: VerificationReport, recent: datetime, total: int) -> None:

@@ -16,12 +16,12 @@ Runs one process of a stage until SIGTERM or Ctrl-C.
 
 {stages}
 
-Each process of a stage has a slot of its own, counted from 1: it is its identity in the consumer group (enricher in slot 1 is
-processor-node-01), so a process restarted in time takes over its partitions without a rebalance. Two processes in one slot fence
-each other: the older one ends.
+Each process of a stage has a slot of its own, counted from 1: it is its identity in the consumer group (enricher in
+slot 1 is processor-node-01), so a process restarted in time takes over its partitions without a rebalance. Two
+processes in one slot fence each other: the older one ends.
 
-What the process is about to do can be changed while it runs: the page of consumers in the admin pauses, resumes and stops a stage.
-While something it needs is away it waits, says in the admin for what, and keeps its partitions.
+What the process is about to do can be changed while it runs: the page of consumers in the admin pauses, resumes and
+stops a stage. While something it needs is away it waits, says in the admin for what, and keeps its partitions.
 
 Usually manage.py run_consumers starts these processes, for all stages, and keeps them running."""
 

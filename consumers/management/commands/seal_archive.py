@@ -1,9 +1,11 @@
-"""Seals the days of the archive that every partition has passed: one sorted object for each partition, and a manifest."""
+"""Seals the days of the archive that every partition has passed: one sorted object for each partition, and a
+manifest.
+"""
 
 from datetime import UTC, datetime, timedelta
 
 from confluent_kafka import KafkaException
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audittrail import conf
 from audittrail.archive import objects, seal
@@ -18,7 +20,7 @@ _TROUBLE = (ObjectStoreUnavailable, DamagedArchive, DamagedManifest, sealing.Not
 class Command(BaseCommand):
     help = __doc__
 
-    def add_arguments(self, parser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--delete-tails",
             action="store_true",
@@ -26,7 +28,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
-    def handle(self, *, delete_tails: bool, dry_run: bool, **options) -> None:
+    def handle(self, *, delete_tails: bool, dry_run: bool, **options: object) -> None:
         try:
             if delete_tails:
                 self._delete_tails(dry_run)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from consumers.errors import NotReady
+from consumers.management.console import console
 from consumers.models import DeadLetter
 from consumers.operations.caught_up import Watch, goal
 
@@ -18,11 +19,11 @@ SHOWN = 5
 """Articles of each store that a report names."""
 
 DESCRIPTION = """\
-Waits until every event saved before this call is published and in database, search index and archive. Events saved later are not
-waited for.
+Waits until every event saved before this call is published and in database, search index and archive. Events saved
+later are not waited for.
 
-A store has arrived when it holds, for each article, every sequence up to the one the article had at the call; the archive, when
-its group has passed everything that enricher and relay had passed on."""
+A store has arrived when it holds, for each article, every sequence up to the one the article had at the call; the
+archive, when its group has passed everything that enricher and relay had passed on."""
 
 EPILOG = """\
 exit status: 0 when all has arrived; 1 when it has not within the timeout: it is then said what is missing where.
@@ -49,14 +50,14 @@ class Command(BaseCommand):
             raise CommandError(
                 f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again."
             ) from error
-        console = Console(file=self.stdout)
-        console.print(f"{watch.goal.events:,} events of {len(watch.goal.heads):,} articles")
-        problem = self._wait(watch, console, time.monotonic() + timeout)
+        output = console(self.stdout)
+        output.print(f"{watch.goal.events:,} events of {len(watch.goal.heads):,} articles")
+        problem = self._wait(watch, output, time.monotonic() + timeout)
         if not watch.is_reached:
             raise CommandError(f"Not all has arrived within {timeout:.0f} s.\n{_report(watch, problem)}")
-        console.print("All of it has arrived.")
+        output.print("All of it has arrived.")
 
-    def _wait(self, watch: Watch, console: Console, deadline: float) -> str:
+    def _wait(self, watch: Watch, output: Console, deadline: float) -> str:
         """Look until all has arrived, or the deadline; what kept the last look from succeeding, if anything."""
         columns = (
             TextColumn("{task.description:9}"),
@@ -64,7 +65,7 @@ class Command(BaseCommand):
             TextColumn("{task.fields[left]}"),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=console) as progress:
+        with Progress(*columns, console=output) as progress:
             bars = {
                 stage: progress.add_task(stage, total=max(1, watch.goal.events), left="") for stage in watch.missing
             }
