@@ -3,6 +3,7 @@
 import os
 import uuid
 
+import hypothesis
 import pytest
 from django.conf import settings
 
@@ -16,6 +17,10 @@ os.environ.setdefault("AUDIT_ARCHIVE_IDLE_SECONDS", "0.2")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 # Playwright keeps an event loop in the main thread; the ORM is used from it in tests only.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("without-deadline", deadline=None)
+hypothesis.settings.load_profile("without-deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)

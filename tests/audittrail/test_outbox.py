@@ -16,6 +16,7 @@ ROOT = Path(audittrail.__file__).parents[1]
 OWNERS = {
     "audittrail/outbox.py",
     "audittrail/models.py",
+    "audittrail/capture/outbox_rows.py",
     "audittrail/capture/sql/roles.sql",
 }
 CONDITION = re.compile(r"published_at|set_aside(__|\s+IS\b|=None)|(filter|exclude)\([^)]*set_aside", re.IGNORECASE)

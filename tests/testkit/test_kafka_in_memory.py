@@ -1,12 +1,14 @@
 """What is true of Kafka is true of the one in memory: each of these is shown by both."""
 
+import time
+
 import pytest
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 
 from consumers import conf
 from consumers.kafka.protocols import GroupConsumer
 from testkit.consumers.witness import ReadMessage
-from testkit.waiting import until
+from testkit.waiting import DEADLINE, until
 
 LOG_APPEND_TIME = 2
 
@@ -41,13 +43,12 @@ def values(messages: list[ReadMessage]) -> list[bytes]:
     return [message.value() for message in messages]
 
 
-def read(consumer: GroupConsumer, count: int) -> list[bytes]:
-    """The next messages."""
+def read(consumer: GroupConsumer, count: int) -> list[bytes | None]:
+    """The values of the next messages, so many."""
     found: list[bytes | None] = []
-    until(
-        lambda: found.extend(each.value() for each in consumer.consume(count, 0.1)) or len(found) >= count,
-        what="messages",
-    )
+    deadline = time.monotonic() + DEADLINE
+    while len(found) < count and time.monotonic() < deadline:
+        found += [message.value() for message in consumer.consume(count, 0.1)]
     return found
 
 

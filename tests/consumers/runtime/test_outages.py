@@ -88,9 +88,9 @@ def test_a_stage_that_starts_without_the_registry_waits_for_it(own_trail, monkey
 
 
 def test_a_commit_of_offsets_does_not_wait_for_kafka():
-    consumer = Consumer(
-        {"bootstrap.servers": "127.0.0.1:9", "group.id": "away", "session.timeout.ms": 6000, "log_level": 0}
-    )
+    settings = {"bootstrap.servers": "127.0.0.1:9", "group.id": "away", "log_level": 0}
+    # A client that has not reached its group is closed after its session's time.
+    consumer = Consumer(settings | {"session.timeout.ms": 500, "heartbeat.interval.ms": 100})
     record = Record("topic", 0, 7, 0, None, {}, b"")
     committing = threading.Thread(target=delivery.commit, args=(consumer, Batch([record])), daemon=True)
     committing.start()
