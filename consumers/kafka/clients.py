@@ -114,8 +114,8 @@ def offsets_only(group: str) -> Consumer:
 
 
 @cache
-def positions(group: str) -> Consumer:
-    """The process's reader of a group's positions as committed, without waiting for transactions under way."""
+def offsets_reader(group: str) -> Consumer:
+    """The process's reader of a group's committed offsets, without waiting for transactions under way."""
     return Consumer(_common() | {"group.id": group, "enable.auto.commit": False, "isolation.level": "read_uncommitted"})
 
 

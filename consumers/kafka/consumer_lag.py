@@ -4,19 +4,30 @@ The client's own `consumer_lag` is -1 under transactional commits, so offsets ar
 partitions' first and last ones for a read_committed reader.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # OffsetSpec is public, and not exported for mypy
+    AdminClient,
+    ListOffsetsResultInfo,
+    MemberDescription,
+    OffsetSpec,
+)
 
 from consumers.kafka import clients, transaction_markers
 from consumers.records import Partition
 
 TIMEOUT_SECONDS = 5
+_EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the library leaves it untyped
+_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library leaves it untyped
 
 Offsets = dict[Partition, int | None]
-"""Offset of each partition; None where it cannot be told, for want of a leader."""
+"""Offset of each partition; None where it is not known, for want of a leader."""
+
+Lags = dict[Partition, int | None]
+"""Messages of each partition still to be read; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ def bounds(admin: AdminClient, topics: Iterable[str]) -> Bounds:
     """Where the partitions of the topics begin and end. Raises KafkaException when no broker answers."""
     known = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
     partitions = [Partition(topic, number) for topic in topics if topic in known for number in known[topic].partitions]
-    return Bounds(_offsets(admin, partitions, OffsetSpec.earliest()), _offsets(admin, partitions, OffsetSpec.latest()))
+    return Bounds(_offsets(admin, partitions, _EARLIEST), _offsets(admin, partitions, _LATEST))
 
 
 def _offsets(admin: AdminClient, partitions: list[Partition], spec: OffsetSpec) -> Offsets:
@@ -51,20 +62,21 @@ def _offsets(admin: AdminClient, partitions: list[Partition], spec: OffsetSpec) 
     return {Partition(place.topic, place.partition): _offset(future) for place, future in futures.items()}
 
 
-def _offset(future) -> int | None:
+def _offset(future: "Future[ListOffsetsResultInfo]") -> int | None:
     try:
-        return future.result(TIMEOUT_SECONDS).offset
+        offset: int = future.result(TIMEOUT_SECONDS).offset
     except KafkaException:
         return None
+    return offset
 
 
-def committed(group: str, partitions: Iterable[Partition]) -> Offsets:
+def committed(group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
     """The group's committed offsets; partitions it never committed are left out. Raises KafkaException.
 
     A consumer is asked: the same question to the admin client ends the process when the coordinator's connection breaks
     at that moment (librdkafka, issue 4605).
     """
-    places = clients.positions(group).committed(
+    places = clients.offsets_reader(group).committed(
         [TopicPartition(*partition) for partition in partitions], TIMEOUT_SECONDS
     )
     return {Partition(place.topic, place.partition): place.offset for place in places if place.offset >= 0}
@@ -78,28 +90,30 @@ def behind(first: int | None, end: int | None, position: int | None) -> int | No
 
 
 def by_partition(
-    topics: Iterable[str], within: Bounds, positions: Offsets, longest: int = transaction_markers.LONGEST
-) -> dict[Partition, int | None]:
-    """Lag of each partition of the topics, None where it cannot be told; a remainder (up to `longest`) without a
-    message is none.
-    """
-    topics = set(topics)
-    lags = {
+    topics: Iterable[str],
+    within: Bounds,
+    positions: Mapping[Partition, int],
+    longest: int = transaction_markers.LONGEST,
+) -> Lags:
+    """Lag of each partition of the topics; a remainder (up to `longest`) without a message is none."""
+    wanted = set(topics)
+    lags: Lags = {
         partition: behind(first, within.end[partition], positions.get(partition))
         for partition, first in within.first.items()
-        if partition.topic in topics
+        if partition.topic in wanted
     }
     short = {
-        partition: (within.end[partition] - lag, within.end[partition])
+        partition: (end - lag, end)
         for partition, lag in lags.items()
-        if lag and lag <= longest
+        if lag and lag <= longest and (end := within.end[partition]) is not None
     }
     return lags | dict.fromkeys(transaction_markers.reader().only_markers(short) if short else (), 0)
 
 
-def total(lags: dict[Partition, int | None]) -> int | None:
-    """The whole lag; None where a part of it cannot be told."""
-    return None if not lags or None in lags.values() else sum(lags.values())
+def total(lags: Lags) -> int | None:
+    """The whole lag; None where a part of it is not known."""
+    known = [lag for lag in lags.values() if lag is not None]
+    return sum(known) if lags and len(known) == len(lags) else None
 
 
 def members(admin: AdminClient, groups: Iterable[str]) -> dict[str, tuple[str, list[GroupMember]]]:
@@ -115,7 +129,7 @@ def members(admin: AdminClient, groups: Iterable[str]) -> dict[str, tuple[str, l
     return found
 
 
-def _member(member) -> GroupMember:
+def _member(member: MemberDescription) -> GroupMember:
     places = member.assignment.topic_partitions if member.assignment else []
     partitions = tuple(sorted(Partition(place.topic, place.partition) for place in places))
     return GroupMember(member.group_instance_id or member.client_id, member.host.lstrip("/"), partitions)

@@ -4,6 +4,8 @@ process.
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import overload
 
@@ -12,7 +14,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from audittrail import contracts
-from audittrail.contracts import EnrichedContract, RawContract
+from audittrail.contracts import EnrichedContract, RawContract, SchemaDocument
 from audittrail.contracts.codec import Codec
 from audittrail.events.event import EnrichedEvent, Event
 from consumers import conf
@@ -43,12 +45,12 @@ def schema_of(contract: str, version: int) -> Schema:
 
 
 class Schemas:
-    """Schemas of one registry, remembered for ever: what an id stands for never changes."""
+    """Schemas of one registry, remembered without end: what an id stands for never changes."""
 
     def __init__(self, registry: SchemaRegistryClient):
         self._registry = registry
         self._ids: dict[tuple[str, int], int] = {}
-        self._schemas: dict[int, dict] = {}
+        self._schemas: dict[int, SchemaDocument] = {}
 
     def id_of(self, contract: str, version: int) -> int:
         """The id a contract's version is registered under. Raises NotReady: the registry is away, or does not have it
@@ -60,7 +62,7 @@ class Schemas:
             self._schemas.setdefault(found, json.loads(contracts.text(contract, version)))
         return self._ids[contract, version]
 
-    def by_id(self, schema_id: int) -> dict:
+    def by_id(self, schema_id: int) -> SchemaDocument:
         """The schema registered under an id. Raises LookupError for an id that does not exist, NotReady when the
         registry is away.
         """
@@ -70,28 +72,36 @@ class Schemas:
 
     def _look_up(self, contract: str, version: int) -> int:
         subject = conf.subject(f"{conf.prefix()}{contract}")
-        try:
-            return self._registry.lookup_schema(subject, schema_of(contract, version)).schema_id
-        except SchemaRegistryError as error:
-            if error.http_status_code == 404:
-                raise NotReady(
-                    f"{subject} has no version {version} in the schema registry: run manage.py register_schemas"
-                ) from error
-            raise NotReady(f"the schema registry answers {error}") from error
-        except httpx.HTTPError as error:
-            raise NotReady(_away(error)) from error
+        missing = NotReady(f"{subject} has no version {version} in the schema registry: run manage.py register_schemas")
+        with _translated(missing):
+            found = self._registry.lookup_schema(subject, schema_of(contract, version)).schema_id
+        if found is None:
+            raise missing
+        return found
 
-    def _fetch(self, schema_id: int) -> dict:
+    def _fetch(self, schema_id: int) -> SchemaDocument:
+        missing = LookupError(schema_id)
         if schema_id > LARGEST_ID:
-            raise LookupError(schema_id)
-        try:
-            return json.loads(self._registry.get_schema(schema_id).schema_str)
-        except SchemaRegistryError as error:
-            if error.http_status_code == 404:
-                raise LookupError(schema_id) from error
-            raise NotReady(f"the schema registry answers {error}") from error
-        except httpx.HTTPError as error:
-            raise NotReady(_away(error)) from error
+            raise missing
+        with _translated(missing):
+            text = self._registry.get_schema(schema_id).schema_str
+        if text is None:
+            raise missing
+        document: SchemaDocument = json.loads(text)
+        return document
+
+
+@contextmanager
+def _translated(missing: Exception) -> Iterator[None]:
+    """Raise `missing` for what the registry does not have, and NotReady where it does not answer as it should."""
+    try:
+        yield
+    except SchemaRegistryError as error:
+        if error.http_status_code == 404:
+            raise missing from error
+        raise NotReady(f"the schema registry answers {error}") from error
+    except httpx.HTTPError as error:
+        raise NotReady(_away(error)) from error
 
 
 def _away(error: httpx.HTTPError) -> str:

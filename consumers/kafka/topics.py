@@ -1,16 +1,19 @@
 """The topics as they should be, how they differ from that, and what can be done about it."""
 
 import time
+from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, Uuid
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, and not exported for mypy
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewPartitions,
     NewTopic,
+    PartitionMetadata,
     ResourceType,
 )
 
@@ -88,7 +91,7 @@ def differences(admin: AdminClient, topics: list[Topic]) -> list[Difference]:
     return found
 
 
-def _in_layout(topic: Topic, partitions: dict) -> list[Difference]:
+def _in_layout(topic: Topic, partitions: Mapping[int, PartitionMetadata]) -> list[Difference]:
     found = []
     if len(partitions) < topic.partitions:
         found.append(Difference(topic, "partitions", str(len(partitions)), str(topic.partitions), GROW))
@@ -170,7 +173,7 @@ def _alteration(topic: str, changes: list[Difference]) -> ConfigResource:
     return ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
 
 
-def _settle(futures: dict) -> None:
+def _settle(futures: "Mapping[str, Future[None]] | Mapping[ConfigResource, Future[None]]") -> None:
     for future in futures.values():
         try:
             future.result(timeout=TIMEOUT_SECONDS)

@@ -43,13 +43,17 @@ class Reader:
 
     def _read(self, spans: dict[Partition, Span]) -> set[Partition]:
         self._consumer.assign([TopicPartition(*partition, start) for partition, (start, _) in spans.items()])
-        empty, left, deadline = set(), set(spans), time.monotonic() + TIMEOUT_SECONDS
+        empty: set[Partition] = set()
+        left, deadline = set(spans), time.monotonic() + TIMEOUT_SECONDS
         while left and (remaining := deadline - time.monotonic()) > 0:
             for message in self._consumer.consume(len(left), min(remaining, 0.1)):
-                partition = Partition(message.topic(), message.partition())
-                if message.error() and message.error().code() != KafkaError._PARTITION_EOF:
+                error = message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     continue
-                if partition in left and (message.error() or message.offset() >= spans[partition][1]):
+                # A message that was read, and the end of a partition, have a place.
+                partition = Partition(message.topic(), message.partition())  # type: ignore[arg-type]  # see above
+                offset: int = message.offset()  # type: ignore[assignment]  # see above
+                if partition in left and (error or offset >= spans[partition][1]):
                     empty.add(partition)
                 left.discard(partition)
         self._consumer.unassign()

@@ -56,9 +56,10 @@ def _first_times(reader: Consumer, numbers: set[int]) -> dict[int, datetime]:
             raise NotKnown(
                 f"Kafka does not tell what partitions {sorted(numbers - found.keys() - ended)} of the topic hold."
             )
-        if message.error() is None:
+        error, number = message.error(), message.partition()
+        if error is None and number is not None:
             at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-            found[message.partition()] = min(at, found.get(message.partition(), at))
-        elif message.error().code() == KafkaError._PARTITION_EOF:
-            ended.add(message.partition())
+            found[number] = min(at, found.get(number, at))
+        elif error is not None and number is not None and error.code() == KafkaError._PARTITION_EOF:
+            ended.add(number)
     return found

@@ -65,4 +65,4 @@ def _forget_groups() -> None:
     """A reader of positions for each group would live, with threads of its own, until the run ends."""
     from consumers.kafka import clients
 
-    clients.positions.cache_clear()
+    clients.offsets_reader.cache_clear()
