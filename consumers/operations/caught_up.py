@@ -14,7 +14,7 @@ from django.db.models import Max
 from audittrail.models import Head, OutboxEvent
 from consumers import conf, stages
 from consumers.kafka import clients
-from consumers.operations.pipeline_position import Passage
+from consumers.operations.pipeline_position import PipelinePosition
 from consumers.runtime.stage_spec import StageSpec
 
 
@@ -53,7 +53,7 @@ class Watch:
         """Stage → events still under way to it; None where that cannot be told yet."""
         self.lacking: dict[str, Mapping[str, int]] = {spec.name: goal.heads for spec in self._specs if spec.missing}
         """Stage → article → events not found at the last look."""
-        self._passage: Passage | None = None
+        self._position: PipelinePosition | None = None
 
     @property
     def is_reached(self) -> bool:
@@ -75,8 +75,8 @@ class Watch:
             return sum(self.lacking[spec.name].values())
         if any(self.missing[each.name] for each in self._specs if each.backlog):
             return None
-        self._passage = self._passage or Passage(clients.admin())
-        return self._passage.before_sink(spec.group)
+        self._position = self._position or PipelinePosition(clients.admin())
+        return self._position.before_sink(spec.group)
 
     def set_aside(self) -> int:
         """Events that violate the contract and wait for somebody to release them."""

@@ -14,7 +14,7 @@ LONGEST = 20_000
 """Offsets that a batch given up may have left at the end of a partition."""
 
 
-class Passage:
+class PipelinePosition:
     """Everything published before this object was made, on its way. Raises KafkaException throughout, and can then be
     asked again.
     """
@@ -25,11 +25,11 @@ class Passage:
         self._to_sinks: consumer_lag.Bounds | None = None
 
     def before_enricher(self) -> int | None:
-        """Messages that the enricher still has to pass; None while that cannot be told."""
+        """Messages that the enricher still has to pass; None while that is not known."""
         return self._left(self._to_enricher, stages.ENRICHER.group)
 
     def before_sink(self, group: str) -> int | None:
-        """Messages that a sink's group still has to pass; None while that cannot be told, at least until the enricher
+        """Messages that a sink's group still has to pass; None while that is not known, at least until the enricher
         has passed all.
         """
         if self._to_sinks is None:

@@ -1,14 +1,17 @@
-"""Events that violate the contract: why, what would mend them, and their release into their own place.
+"""Events that violate the contract: why, what would correct them, and their release into their own place.
 
 A release clears the mark in the outbox; the relay then publishes the event late, and readers place it by its sequence.
-What was captured stays in the outbox row, hash and all: amendments are kept beside it, and made and marked on
+What was captured stays in the outbox row, hash and all: amendments are kept next to it, and made and marked on
 publication.
 """
 
+from collections.abc import Sequence
+
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from audittrail.capture.outbox_rows import captured_event, row_of
-from audittrail.contracts.amendments import BadAmendment, amended, proposed
+from audittrail.contracts.amendments import Amendment, BadAmendment, amended, proposed
 from audittrail.models import OutboxEvent
 from audittrail.outbox import OutboxQuerySet
 from consumers.models import ControlAction, SetAsideEvent
@@ -27,7 +30,7 @@ def waiting() -> OutboxQuerySet:
     return SetAsideEvent.objects.set_aside().order_by("id")
 
 
-def problem(event: OutboxEvent, amendments: list[dict]) -> str:
+def problem(event: OutboxEvent, amendments: Sequence[Amendment]) -> str:
     """What would still be wrong with these amendments made; empty when it can be published."""
     try:
         found = violation(amended(captured_event(row_of(event)), amendments))
@@ -36,15 +39,15 @@ def problem(event: OutboxEvent, amendments: list[dict]) -> str:
     return str(found or "")
 
 
-def proposals(event: OutboxEvent) -> list[dict]:
-    """Amendments that would mend it, as far as that is known; none where nothing is wrong any more."""
+def proposals(event: OutboxEvent) -> list[Amendment]:
+    """Amendments that would correct it, as far as that is known; none where nothing is wrong any more."""
     try:
         return proposed(captured_event(row_of(event)), violation)
     except (ValueError, TypeError, LookupError, AttributeError):
         return []
 
 
-def release(event: OutboxEvent, amendments: list[dict], user) -> None:
+def release(event: OutboxEvent, amendments: Sequence[Amendment], user: AbstractBaseUser) -> None:
     """Let the relay publish it, amended or, without amendments, as it was captured. Raises NotReleased."""
     if found := problem(event, amendments):
         raise NotReleased(found)
@@ -58,7 +61,7 @@ def release(event: OutboxEvent, amendments: list[dict], user) -> None:
     wake_soon()
 
 
-def checked(amendments) -> list[dict]:
+def checked(amendments: object) -> list[Amendment]:
     """Amendments as somebody wrote them, or BadAmendment."""
     if not isinstance(amendments, list):
         raise BadAmendment("amendments: write a list of objects with field, value and reason")

@@ -19,7 +19,7 @@ from consumers.relay.keys import STRATEGIES, lane_partitions
 from consumers.relay.messages import MessageWriter
 from consumers.relay.publisher import Publisher
 from consumers.relay.recovery import LaneHalted, Recovery, recovery
-from consumers.relay.store import LaneStore, Lease, LeaseLost
+from consumers.relay.store import LaneLease, LaneStore, LeaseLost
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ FIRST_DELAY = 0.2
 HELD_BY_ANOTHER = 1.0
 PAUSED = 0.5
 NUMBER_KEPT = 6 * 3600.0
-"""Seconds after which a quiet lane commits its number anew; far below Kafka's offsets.retention.minutes of seven
+"""Seconds after which a quiet lane commits its number again; far below Kafka's offsets.retention.minutes of seven
 days.
 """
 HALTED = 30.0
@@ -51,7 +51,8 @@ class LaneWorker(threading.Thread):
 
     def __init__(self, lane: int, holder: str, numbers: Consumer, paused: Callable[[], bool]):
         super().__init__(name=f"relay-lane-{lane}", daemon=True)
-        self.lane, self.report, self.lease = lane, LaneReport(ProcessState.STARTING), None
+        self.lane, self.report = lane, LaneReport(ProcessState.STARTING)
+        self.lease: LaneLease | None = None
         self.published, self.refused, self.partitions = 0, 0, range(0)
         self._holder, self._numbers, self._paused = holder, numbers, paused
         self._stopping = threading.Event()
@@ -92,7 +93,7 @@ class LaneWorker(threading.Thread):
                 publisher.close()
             store.release(self.lease)
 
-    def _publish_all(self, store: LaneStore, lease: Lease, publisher: Publisher) -> None:
+    def _publish_all(self, store: LaneStore, lease: LaneLease, publisher: Publisher) -> None:
         progress = store.progress(lease)
         publish = partial(self._publish, store, lease, publisher, self._writer(publisher.partitions()))
         if recovery(progress, publisher.number()) is Recovery.FINISH:
@@ -118,8 +119,8 @@ class LaneWorker(threading.Thread):
         if len(rows) < conf.relay_batch_rows():
             self._stopping.wait(max(0.0, begun + conf.relay_interval_seconds() - time.monotonic()))
 
-    def _keep_number(self, store: LaneStore, lease: Lease, publisher: Publisher) -> None:
-        """Kafka forgets the offsets of a group without members after a while: a quiet lane commits its number anew."""
+    def _keep_number(self, store: LaneStore, lease: LaneLease, publisher: Publisher) -> None:
+        """Kafka forgets the offsets of a group without members after a while: a quiet lane commits its number again."""
         if time.monotonic() - publisher.committed_at > NUMBER_KEPT and (done := store.progress(lease).done):
             publisher.publish([], done)
 
@@ -130,7 +131,7 @@ class LaneWorker(threading.Thread):
         )
 
     def _publish(
-        self, store: LaneStore, lease: Lease, publisher: Publisher, writer: MessageWriter, ids: Sequence[int]
+        self, store: LaneStore, lease: LaneLease, publisher: Publisher, writer: MessageWriter, ids: Sequence[int]
     ) -> None:
         valid, messages, refused = writer.write(store.rows(ids))
         number = store.intend(lease, valid, refused)

@@ -27,7 +27,7 @@ class LanesInUse(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class LaneLease:
     """The right to publish a lane, until another process takes a higher token."""
 
     lane: int
@@ -44,7 +44,8 @@ class Refusal:
 
 
 _ACQUIRE = """
-UPDATE consumers_relaylane SET holder = %(holder)s, token = token + 1, expires_at = now() + make_interval(secs => %(seconds)s)
+UPDATE consumers_relaylane
+SET holder = %(holder)s, token = token + 1, expires_at = now() + make_interval(secs => %(seconds)s)
 WHERE lane = %(lane)s AND (holder IN ('', %(holder)s) OR expires_at < now()) RETURNING token"""
 _RENEW = """
 UPDATE consumers_relaylane SET expires_at = now() + make_interval(secs => %(seconds)s)
@@ -70,15 +71,15 @@ class LaneStore:
         connection.execute("SET TIME ZONE 'UTC'")
         connection.execute(f"LISTEN {WAKE_CHANNEL}")
 
-    def acquire(self, lane: int, holder: str) -> Lease | None:
+    def acquire(self, lane: int, holder: str) -> LaneLease | None:
         """The lane's lease, or None while another process holds it. A holder takes its own over at once."""
         row = self._execute(_ACQUIRE, lane=lane, holder=holder, seconds=LEASE_SECONDS).fetchone()
-        return Lease(lane, row[0]) if row else None
+        return LaneLease(lane, row[0]) if row else None
 
-    def release(self, lease: Lease) -> None:
+    def release(self, lease: LaneLease) -> None:
         self._execute(_RELEASE, lane=lease.lane, token=lease.token)
 
-    def progress(self, lease: Lease) -> Progress:
+    def progress(self, lease: LaneLease) -> Progress:
         """Raises LeaseLost."""
         row = self._execute(_PROGRESS, lane=lease.lane, token=lease.token).fetchone()
         if row is None:
@@ -86,11 +87,12 @@ class LaneStore:
         done, intent, rows = row
         return Progress(done, intent, tuple(rows or ()))
 
-    def pending(self, lease: Lease, limit: int, max_bytes: int) -> list[int]:
+    def pending(self, lease: LaneLease, limit: int, max_bytes: int) -> list[int]:
         """Ids of the rows to publish next, oldest first: at most `limit`, and `max_bytes` of stored content (one row at
         least).
         """
-        chosen, total = [], 0
+        chosen: list[int] = []
+        total = 0
         for row_id, size in self._execute(outbox.PENDING_OF_LANE, lane=lease.lane, lanes=self._lanes, limit=limit):
             total += size
             if chosen and total > max_bytes:
@@ -103,7 +105,7 @@ class LaneStore:
         with self._connection.cursor(row_factory=kwargs_row(OutboxRow)) as cursor:
             return cursor.execute(outbox.ROWS, {"rows": list(ids)}).fetchall()
 
-    def intend(self, lease: Lease, ids: list[int], refused: list[Refusal]) -> int | None:
+    def intend(self, lease: LaneLease, ids: list[int], refused: list[Refusal]) -> int | None:
         """Commit the next batch (None: no row of it is valid) and set the refused rows aside; gives its number. Raises
         LeaseLost.
         """
@@ -114,16 +116,18 @@ class LaneStore:
                 self._execute("SELECT audit_request_keyframe(%(article_id)s)", article_id=refusal.article_id)
         return number
 
-    def _intend(self, lease: Lease, ids: list[int]) -> int | None:
+    def _intend(self, lease: LaneLease, ids: list[int]) -> int | None:
         if not ids:
             self._change(_ABANDON, lease)
             return None
-        return self._change(_INTEND, lease, rows=ids).fetchone()[0]
+        number: int
+        ((number,),) = self._change(_INTEND, lease, rows=ids).fetchall()
+        return number
 
-    def finish(self, lease: Lease) -> int:
+    def finish(self, lease: LaneLease) -> int:
         """Mark the batch under way as published; gives its number of rows. Raises LeaseLost."""
         with self._connection.transaction():
-            rows = self._change(_FINISH, lease).fetchone()[0]
+            ((rows,),) = self._change(_FINISH, lease).fetchall()
             self._execute(outbox.MARK_PUBLISHED, rows=rows)
         return len(rows)
 
@@ -132,17 +136,17 @@ class LaneStore:
         for _ in self._connection.notifies(timeout=seconds, stop_after=1):
             pass
 
-    def _change(self, statement: str, lease: Lease, **parameters) -> psycopg.Cursor:
+    def _change(self, statement: str, lease: LaneLease, **parameters: object) -> psycopg.Cursor:
         cursor = self._execute(statement, lane=lease.lane, token=lease.token, **parameters)
         if cursor.rowcount == 0:
             raise LeaseLost
         return cursor
 
-    def _execute(self, statement: str, **parameters) -> psycopg.Cursor:
+    def _execute(self, statement: str, **parameters: object) -> psycopg.Cursor:
         return self._connection.execute(statement, parameters)
 
 
-def renew(connection: psycopg.Connection, leases: Iterable[Lease]) -> None:
+def renew(connection: psycopg.Connection, leases: Iterable[LaneLease]) -> None:
     """Prolong leases; one that was lost is left alone, as its lane will notice."""
     for lease in leases:
         connection.execute(_RENEW, {"lane": lease.lane, "token": lease.token, "seconds": LEASE_SECONDS})
