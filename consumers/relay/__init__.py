@@ -7,6 +7,6 @@ partitions of its own. A lane publishes batch after batch:
 2. one Kafka transaction holds the batch's messages and, as the offset of a group without members, the batch's number;
 3. it marks the rows published.
 
-The process that takes the lane over initialises the same transactional id, which ends what its predecessor left open, and reads
-the number: the intent's says that the batch is in Kafka; a lower one, that it is not.
+The process that takes the lane over initialises the same transactional id, which ends what its predecessor left open,
+and reads the number: the intent's says that the batch is in Kafka; a lower one, that it is not.
 """
