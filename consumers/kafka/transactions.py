@@ -6,7 +6,8 @@ whose initialisation settles what was pending.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -75,9 +76,11 @@ class TransactionalProducer:
     def close(self) -> None:
         """Drop what is unsent; an open transaction is ended by the next producer of the id, or by its timeout."""
         producer, self._client = self._client, None
-        if producer is not None:
-            producer.purge()
-            producer.flush(0)
+        # A client that was fenced raises its fatal error once more.
+        with suppress(KafkaException), fatal_errors_raised():
+            if producer is not None:
+                producer.purge()
+                producer.flush(0)
 
     def _initialised(self) -> ProducerClient:
         if self._client is None:
@@ -125,13 +128,22 @@ class TransactionalProducer:
     def _call(self, name: str, call: Callable[[float], _Result]) -> _Result:
         seconds = self._seconds()
         with enforced(seconds, name):
-            try:
+            with fatal_errors_raised():
                 return call(seconds)
-            except SystemError as error:
-                # The client raises a fatal error in the midst of delivery reports; Python then names the report.
-                if isinstance(error.__cause__, KafkaException):
-                    raise error.__cause__ from error
-                raise
+
+
+@contextmanager
+def fatal_errors_raised() -> Iterator[None]:
+    """Raise a fatal error of the client as the KafkaException it is.
+
+    The client raises it in the midst of delivery reports, and Python then says SystemError of the report.
+    """
+    try:
+        yield
+    except SystemError as error:
+        if isinstance(error.__cause__, KafkaException):
+            raise error.__cause__ from error
+        raise
 
 
 def produce_all(producer: ProducerClient, messages: Iterable[Message], on_delivery: DeliveryCallback) -> None:
@@ -151,7 +163,8 @@ def _produce(producer: ProducerClient, message: Message, on_delivery: DeliveryCa
         except BufferError:
             if time.monotonic() > deadline:
                 raise NotReady("Kafka takes no messages: the producer's queue stays full") from None
-            producer.poll(_POLL_SECONDS)
+            with fatal_errors_raised():
+                producer.poll(_POLL_SECONDS)
 
 
 def collecting(failures: list[KafkaError]) -> DeliveryCallback:

@@ -197,6 +197,29 @@ def test_the_watchdog_watches_each_call_that_waits(kafka, monkeypatch):
     assert {seconds for _, seconds in watched} == {9.0}
 
 
+def _fatal_amid_reports() -> SystemError:
+    error = SystemError("delivered() returned a result with an exception set")
+    error.__cause__ = KafkaException(FENCED)
+    return error
+
+
+@pytest.mark.parametrize("call", ["commit_transaction", "send_offsets_to_transaction", "poll"])
+def test_a_fatal_error_amid_delivery_reports_is_raised_as_itself(kafka, call):
+    kafka.errors["produce"] = [BufferError()]
+    kafka.errors[call] = [_fatal_amid_reports()]
+    with pytest.raises(KafkaException, match="another has the id"):
+        kafka.producer.write(MESSAGES, OFFSETS)
+    assert kafka.doubts == 1
+
+
+@pytest.mark.parametrize("error", [_fatal_amid_reports(), KafkaException(FENCED)])
+def test_what_a_client_raises_when_it_is_dropped_hides_nothing(kafka, error):
+    kafka.fail("commit_transaction", TIMED_OUT)
+    kafka.errors["purge"] = [error]
+    with pytest.raises(KafkaException, match="late"):
+        kafka.producer.write(MESSAGES)
+
+
 # Those who write in transactions
 
 
