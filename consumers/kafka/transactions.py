@@ -127,9 +127,8 @@ class TransactionalProducer:
 
     def _call(self, name: str, call: Callable[[float], _Result]) -> _Result:
         seconds = self._seconds()
-        with enforced(seconds, name):
-            with fatal_errors_raised():
-                return call(seconds)
+        with enforced(seconds, name), fatal_errors_raised():
+            return call(seconds)
 
 
 @contextmanager

@@ -130,11 +130,11 @@ class RealBackend:
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         asked = [TopicPartition(topic, number) for number in range(self._topics[topic])]
-        found = clients.positions(group).committed(asked, ADMIN_SECONDS)
+        found = clients.offsets_reader(group).committed(asked, ADMIN_SECONDS)
         return {each.partition: each.offset for each in found if each.offset >= 0}
 
     def close(self) -> None:
         """Remove what it made."""
         for name in list(self._topics):
             self.delete_topic(name)
-        clients.positions.cache_clear()
+        clients.offsets_reader.cache_clear()
