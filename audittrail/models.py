@@ -4,6 +4,8 @@ Capture (owner only): Head, OutboxEvent, ActorVersion.  At rest (added by the pi
 Fork. The site's role reads all of them and writes none; see capture/sql/roles.sql.
 """
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -12,10 +14,10 @@ from django.db.models import F, Q
 from audittrail import outbox
 
 
-class Key(models.TextField):
+class Key(models.TextField):  # type: ignore[type-arg]  # the plugin finds the types of a field by its null
     """A text compared byte by byte, so that every process and every tool sorts it alike."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         kwargs.setdefault("db_collation", "C")
         super().__init__(*args, **kwargs)
 
@@ -67,7 +69,8 @@ class EventBase(models.Model):
     amendments = models.JSONField(
         default=list,
         db_default=[],
-        help_text="What was changed before publication, as the event violated the contract: field, reason; in the outbox also value.",
+        help_text="What was changed before publication, as the event violated the contract: field, reason; "
+        "in the outbox also value.",
     )
 
     class Meta:
