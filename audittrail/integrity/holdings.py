@@ -36,7 +36,7 @@ class Holding:
     in_outbox: set[int] = field(default_factory=set)
 
     def proven(self) -> dict[int, Copy]:
-        """The captured events that can be told, by sequence; none where capture contradicts itself."""
+        """The captured events that are certain, by sequence; none where capture contradicts itself."""
         try:
             return provenance.proven(self.article_id, self.copies, provenance.anchors(self.known), self.indexed)
         except provenance.Contradiction:

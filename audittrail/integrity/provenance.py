@@ -44,7 +44,7 @@ def anchors(known: Iterable[tuple[int, bytes]]) -> Anchors:
 def proven(
     article_id: str, copies: Mapping[int, list[Copy]], known: Anchors, indexed: Mapping[int, Document]
 ) -> dict[int, Copy]:
-    """The captured event at each sequence, up to the last anchor, where it can be told.
+    """The captured event at each sequence, up to the last anchor, where it is certain.
 
     `copies`: of database and archive, by sequence. `indexed`: the article's search documents: they decide where both
     copies are sound and differ in what the hash does not cover.
@@ -53,10 +53,10 @@ def proven(
     chain, section = Chain(article_id), None
     found: dict[int, Copy] = {}
     for sequence in sorted(hashes):
-        witness = indexed.get(sequence)
+        document = indexed.get(sequence)
         candidates = [copy for copy in copies.get(sequence, ()) if copy.event["hash"] == hashes[sequence]]
-        accepted = [(copy, after) for copy in candidates if (after := _accepting(chain, copy.event)) is not None]
-        if chosen := _chosen(accepted, witness, section):
+        accepted = [(copy, after) for copy in candidates if (after := _chain_after(chain, copy.event)) is not None]
+        if chosen := _chosen(accepted, document, section):
             found[sequence], chain = chosen
             section = documents.section_after(found[sequence].event, section)
     return found
@@ -85,7 +85,7 @@ def _is_sound(event: EnrichedEvent) -> bool:
     return bool(event["amendments"]) or event_hash(event) == event["hash"]
 
 
-def _accepting(chain: Chain, event: EnrichedEvent) -> Chain | None:
+def _chain_after(chain: Chain, event: EnrichedEvent) -> Chain | None:
     """The chain after the event; None if the event does not fit into it."""
     after = deepcopy(chain)
     wrong = [
@@ -95,14 +95,15 @@ def _accepting(chain: Chain, event: EnrichedEvent) -> Chain | None:
 
 
 def _chosen(
-    accepted: list[tuple[Copy, Chain]], witness: Document | None, section: list[str] | None
+    accepted: list[tuple[Copy, Chain]], document: Document | None, section: list[str] | None
 ) -> tuple[Copy, Chain] | None:
+    """The copy that another store agrees with, or that needs no other, and the chain after it."""
     alternatives = {fingerprints.of_event(copy.event) for copy, _ in accepted}
     if len(alternatives) == 1:
         copy, after = accepted[0]
-        agreed = len({other.store for other, _ in accepted}) > 1 or _is_document_of(copy.event, witness, section)
+        agreed = len({other.store for other, _ in accepted}) > 1 or _is_document_of(copy.event, document, section)
         return (copy, after) if agreed or _is_proven_alone(copy.event, after) else None
-    agreeing = [(copy, after) for copy, after in accepted if _is_document_of(copy.event, witness, section)]
+    agreeing = [(copy, after) for copy, after in accepted if _is_document_of(copy.event, document, section)]
     return agreeing[0] if len({fingerprints.of_event(copy.event) for copy, _ in agreeing}) == 1 else None
 
 

@@ -153,7 +153,7 @@ def correction_of(name: str, recent: datetime) -> Correction:
         article, sequence = row["article_id"], row["sequence"]
         copy = proven[article].get(sequence)
         if copy is None:
-            # The row may be the only witness; one that was never captured is none.
+            # The row may be the only copy; of an event that was never captured it is none.
             return row if 0 < sequence <= held[article].last else None
         return _with_captured_values(row, copy.event)
 

@@ -1,4 +1,4 @@
-"""Is the trail complete and unaltered?  Every store is read and held against the others, and against the live articles.
+"""Is the trail complete and unaltered? Every store is read and held against the others, and against the live articles.
 
 Capture heads say how far each article's trail goes and with which hash; the chain proves each event before; index and
 archive must hold the same events, the same in every field. What is still on its way is counted, not held against

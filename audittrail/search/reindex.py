@@ -1,4 +1,4 @@
-"""A new search index beside the one in use, filled from the database or the archive, then put in its place.
+"""A new search index next to the one in use, filled from the database or the archive, then put in its place.
 
 Searches see no gap: the alias moves in one step. Writers do not either: what they add meanwhile goes to the old index
 and is carried over; for the last of it the old index refuses writes, about a second, in which the search sink waits and
