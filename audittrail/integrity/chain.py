@@ -1,7 +1,7 @@
 """The chain: each event carries the hash of the one before it in its article, and a digest of the whole state after it.
 
-docs/chain.md specifies what is hashed and how it is encoded; capture computes the same in SQL. Here it is recomputed from
-decoded events and the state rebuilt from them, so that a lost, altered or reordered event shows.
+docs/chain.md specifies what is hashed and how it is encoded; capture computes the same in SQL. Here it is recomputed
+from decoded events and the state rebuilt from them, so that a lost, altered or reordered event shows.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ def identities(ids: Iterable[str]) -> bytes:
     return b"\x02" + len(ids).to_bytes(4) + b"".join(map(length_prefixed, ids))
 
 
-def leaf(salt: bytes, field: str, value: str | None | list[str]) -> bytes:
+def leaf(salt: bytes, field: str, value: str | list[str] | None) -> bytes:
     """Digest of one field; ``salt`` is that of the event that last changed it, or of the last keyframe since."""
     encoded = identities(value) if isinstance(value, list) else nullable(value)
     return sha256(salt + length_prefixed(field) + encoded).digest()
@@ -214,5 +214,5 @@ class Chain:
             self._leaves[field] = leaf(salt, field, _value(state, field))
 
 
-def _value(state: State, field: str) -> str | None | list[str]:
+def _value(state: State, field: str) -> str | list[str] | None:
     return state.relations[field] if field in state.relations else state.values.get(field)
