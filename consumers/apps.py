@@ -14,9 +14,9 @@ class ConsumersConfig(AppConfig):
         from consumers.operations.gap_causes import dead_letter_causes, set_aside_causes
         from consumers.permissions import grant_after_migrate
         from consumers.relay.wake import wake_soon
-        from consumers.stages import table
+        from consumers.stages import take_part_in_verification
 
-        table()  # what is wrong in AUDIT_STAGES ends the start
+        take_part_in_verification()  # what is wrong in AUDIT_STAGES ends the start
         gap_causes.extend((set_aside_causes, dead_letter_causes))
         captured.connect(wake_soon, dispatch_uid="consumers.relay.wake")
         post_migrate.connect(grant_after_migrate, sender=self, dispatch_uid="consumers.permissions")

@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 from consumers import conf
 
 if TYPE_CHECKING:
+    from audittrail.integrity.store_comparison import FurtherStore
     from consumers.runtime.stage import Stage
 
 MOST_PROCESSES = 16
@@ -67,6 +68,9 @@ class StageSpec:
 
     None: a sink has caught up once its group has passed the enriched topic.
     """
+
+    verified: "FurtherStore | None" = None
+    """How verify_trail reads a store that is not one of its own three; None: it does not."""
 
     @property
     def group(self) -> str:

@@ -20,6 +20,7 @@ from django.urls import reverse
 
 from audittrail import contracts
 from audittrail.integrity.store_comparison import StoreUnavailable
+from audittrail.integrity.store_comparison import StoreUnavailable
 from consumers import conf, stages
 from consumers.errors import NotReady
 from consumers.kafka import schema_registry
@@ -131,6 +132,13 @@ def test_a_folder_that_is_away_proves_nothing(sink, lines):
         list(store.digests(None))
 
 
+def test_a_folder_that_is_away_proves_nothing(lines):
+    lines.rmdir()
+
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        list(stages.find("json_lines").verified.digests(None))
+
+
 # On the page, in commands, in metrics
 
 
@@ -192,6 +200,11 @@ def test_events_arrive_in_it_and_are_waited_for(lines, own_trail, own_bucket):
         (article,) = some_articles(1)
         call_command("wait_until_caught_up", timeout=120, stdout=io.StringIO())
         assert stored(lines) == [(f"newsroom.article:{article.pk}", 1)]
+        assert _verified() == (True, 1, [])
+
+        (file,) = lines.iterdir()
+        file.write_bytes(file.read_bytes().replace(b'"kind":"newsroom.article"', b'"kind":"newsroom.poem"'))
+        assert _verified() == (False, 1, [("json_lines", "altered", 1)])
 
         control.stop("json_lines", None)
         until(lambda: "json_lines" not in _running(), what="the end of the sink")
@@ -203,6 +216,14 @@ def test_events_arrive_in_it_and_are_waited_for(lines, own_trail, own_bucket):
         "json_lines: 1 events missing",
         f"  json_lines: newsroom.article:{article.pk} lacks 1 events",
     ]
+
+
+def _verified() -> tuple[bool, int, list[tuple[str, str, int]]]:
+    """Whether the trail is complete, how many events of the sink were read, and what is wrong, as a process finds it."""
+    command = [sys.executable, "-W", "ignore", "manage.py", "verify_trail", "--json", "--grace", "0"]
+    report = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout)
+    findings = [(finding["store"], finding["kind"], finding["sequence"]) for finding in report["findings"]]
+    return report["complete"], report["events"]["json_lines"], findings
 
 
 def _running() -> set[str]:
