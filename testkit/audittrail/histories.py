@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from audittrail.events import edit_script
+from audittrail.events.event import Change, Keyframe
 from audittrail.models import AuditEvent, Fork, Head
 from audittrail.timeline.comparison import comparison
 
@@ -26,6 +27,7 @@ SAM = {
     "actor_desk": "News desk",
 }
 RELATIONS = ("tags", "credits")
+CONTEXT = {"correlation_id": None, "ip": "192.0.2.7", "user_agent": "Firefox", "channel": "admin"}
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 """The identity of no event."""
 BODY = (
@@ -41,7 +43,7 @@ class History:
     def __init__(self, article_id: str = "newsroom.article:42", keyframes: int = 50):
         self.article_id, self.kind, self.keyframes = article_id, "newsroom.article", keyframes
         self.events: list[AuditEvent] = []
-        self.state = {"values": {}, "relations": {}}
+        self.state: Keyframe = {"values": {}, "relations": {}}
         self.moment = START
 
     def save(
@@ -70,19 +72,40 @@ class History:
             keyframe or sequence == 1 or sequence % self.keyframes == 0,
         )
 
+    def text(self, field: str) -> str:
+        """A field as it is now."""
+        return self.state["values"][field] or ""
+
     def _append(
-        self, sequence: int, operation: str, changes: list[dict], labels: dict, actor: dict, keyframe: bool
+        self, sequence: int, operation: str, changes: list[Change], labels: dict, actor: dict, keyframe: bool
     ) -> AuditEvent:
         edits = [edit for change in changes for edit in edit_script.from_records(change["edits"] or [])]
         event = AuditEvent(
-            event_id=UUID(int=uuid4().int), article_id=self.article_id, kind=self.kind, sequence=sequence, operation=operation,
-            title=self.state["values"].get("headline") or "", status=self.state["values"].get("status"), occurred_at=self.moment,
-            recorded_at=self.moment + timedelta(milliseconds=13), actor_type="user", actor_version=1, **actor,
-            context={"request_id": f"request-{sequence}", "correlation_id": None, "ip": "192.0.2.7", "user_agent": "Firefox", "channel": "admin"},
-            changes=changes, labels=labels, keyframe=self.state if keyframe else None, salt=bytes(16), state_digest=bytes(32),
-            previous_hash=self.events[-1].hash if self.events else bytes(32), hash=hashlib.sha256(f"{self.article_id} {sequence}".encode()).digest(),
-            action=_action(operation, changes), words_added=edit_script.words_added(edits), words_removed=edit_script.words_removed(edits), schema_version=1,
-        )  # fmt: skip
+            event_id=UUID(int=uuid4().int),
+            article_id=self.article_id,
+            kind=self.kind,
+            sequence=sequence,
+            operation=operation,
+            title=self.state["values"].get("headline") or "",
+            status=self.state["values"].get("status"),
+            occurred_at=self.moment,
+            recorded_at=self.moment + timedelta(milliseconds=13),
+            actor_type="user",
+            actor_version=1,
+            **actor,
+            context=CONTEXT | {"request_id": f"request-{sequence}"},
+            changes=changes,
+            labels=labels,
+            keyframe=self.state if keyframe else None,
+            salt=bytes(16),
+            state_digest=bytes(32),
+            previous_hash=self.events[-1].hash if self.events else bytes(32),
+            hash=hashlib.sha256(f"{self.article_id} {sequence}".encode()).digest(),
+            action=_action(operation, changes),
+            words_added=edit_script.words_added(edits),
+            words_removed=edit_script.words_removed(edits),
+            schema_version=1,
+        )
         self.events.append(event)
         return event
 
@@ -97,9 +120,17 @@ class History:
         last = self.events[-1]
         scalars = {name: value for name, value in self.state["values"].items() if name not in ("body", "standfirst")}
         Head.objects.using("owner").create(
-            article_id=self.article_id, kind=self.kind, object_pk=self.article_id.rpartition(":")[2], sequence=last.sequence, alive=last.operation != "delete",
-            scalars=scalars, state_digest=bytes(32), hash=last.hash, event_id=last.event_id, recorded_at=last.recorded_at,
-        )  # fmt: skip
+            article_id=self.article_id,
+            kind=self.kind,
+            object_pk=self.article_id.rpartition(":")[2],
+            sequence=last.sequence,
+            alive=last.operation != "delete",
+            scalars=scalars,
+            state_digest=bytes(32),
+            hash=last.hash,
+            event_id=last.event_id,
+            recorded_at=last.recorded_at,
+        )
 
     def fork(self, sequence: int) -> None:
         known = self.events[sequence - 1].hash
@@ -113,7 +144,7 @@ class History:
         )
 
 
-def _action(operation: str, changes: list[dict]) -> str:
+def _action(operation: str, changes: list[Change]) -> str:
     if operation != "update":
         return {"create": "created", "delete": "deleted"}[operation]
     status = next((change for change in changes if change["field"] == "status"), None)
@@ -143,12 +174,12 @@ def bridge(article_id: str = "newsroom.article:42") -> History:
     story.save(body=BODY.replace("ten minutes", "quarter of an hour"), minutes=4)
     story.save(status="in_review", minutes=12)
     story.save(SAM, status="published", minutes=30)
-    body = story.state["values"]["body"]
+    body = story.text("body")
     for word in ("Monday morning", "Monday at dawn", "Monday at first light"):
         story.save(body=body.replace("closed on Monday", f"closed on {word}"), minutes=3)
     names = {"tags": {"1": "transport", "4": "infrastructure"}}
     story.save(
         KIM, headline="Harbour bridge closed after inspectors find cracks", tags=["1", "4"], minutes=15, labels=names
     )
-    story.save(SAM, body=story.state["values"]["body"].replace("alleged to have skipped", "that skipped"), minutes=3)
+    story.save(SAM, body=story.text("body").replace("alleged to have skipped", "that skipped"), minutes=3)
     return story

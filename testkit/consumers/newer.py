@@ -6,11 +6,13 @@ python -m testkit.consumers.newer FOLDER NAME --slot N
 import os
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import django
 
+NAME = "reading_minutes"
 FIELD = {
-    "name": "reading_minutes",
+    "name": NAME,
     "type": ["null", "int"],
     "default": None,
     "doc": "Time to read the article after the change, in minutes.",
@@ -23,13 +25,13 @@ def main(folder: str, *arguments: str) -> None:
     from django.core.management import call_command
 
     from audittrail import contracts
+    from audittrail.capture.outbox_rows import event_of
     from consumers.relay import messages
 
     contracts._FOLDER = Path(folder)
     contracts._files.cache_clear()
-    known = messages.event_of
-    messages.event_of = lambda row: known(row) | {FIELD["name"]: 4}
-    call_command("run_consumer", *arguments)
+    with patch.object(messages, "event_of", lambda row: {**event_of(row), NAME: 4}):
+        call_command("run_consumer", *arguments)
 
 
 if __name__ == "__main__":
