@@ -42,7 +42,7 @@ def _for_readers(view: View) -> View:
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    """No list and no forms of Django's own: they count and sort whole tables, and nobody edits the trail."""
+    """No list and no forms of Django's own: they count and sort whole tables, and the trail is not edited."""
 
     def get_urls(self) -> list[URLPattern]:
         article = "articles/<article:article_id>"

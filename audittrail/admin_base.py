@@ -49,7 +49,7 @@ __all__ = [
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Of what the machinery writes, and nobody by hand."""
+    """An admin that shows rows which are never edited by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

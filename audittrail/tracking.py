@@ -98,7 +98,7 @@ def track(
     fields: columns kept as short values; texts: long texts, kept as edit scripts; relations: rows that belong to it;
     labels: for a tracked foreign key, the column of the other model that names it for people; title: the field that
     names an article for people; status and published: the field and those of its values in which the public sees the
-    article; masked: fields of which only the fact of a change is told.
+    article; masked: fields of which events show only that they changed.
 
     Raises ImproperlyConfigured naming the field that does not exist or does not fit.
     """

@@ -114,7 +114,7 @@ class ArticleAdmin(ModelAdmin):
     def save_related(
         self, request: HttpRequest, form: ArticleForm, formsets: "list[BaseFormSet[Any]]", change: bool
     ) -> None:
-        """A save is an event even when it changed nothing: somebody looked, and was content."""
+        """A save is an event even when it changed nothing: an editor looked at the article and left it as it was."""
         super().save_related(request, form, formsets, change)
         audittrail.record_save(form.instance)
 

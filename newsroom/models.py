@@ -33,7 +33,7 @@ class Tag(models.Model):
 
 
 class Author(models.Model):
-    """Somebody who writes or edits; with a login only where `user` is set."""
+    """A person who writes or edits; with a login only where `user` is set."""
 
     name = models.CharField(max_length=120)
     byline = models.CharField(max_length=160, help_text="As printed above an article.")

@@ -42,7 +42,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 
 def create_roles() -> dict[str, Group]:
-    """Make or mend every group, and return them by name."""
+    """Create or update every group, and return them by name."""
     return {name: _group(name, patterns) for name, patterns in ROLES.items()}
 
 

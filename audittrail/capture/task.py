@@ -1,4 +1,4 @@
-"""Celery tasks that change articles: on behalf of whoever asked for them."""
+"""Celery tasks that change articles: on behalf of the actor who asked for them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -29,7 +29,7 @@ class AuditedTask(AnyTask):
     """`@shared_task(base=AuditedTask)`: the task's changes belong to the actor and request that sent it, through
     channel `task`.
 
-    Sent by nobody in particular (by beat, from a shell), it acts as the service of its own name.  It runs in one
+    Sent outside of any context (by beat, from a shell), it acts as the service of its own name.  It runs in one
     transaction.
     """
 

@@ -1,7 +1,7 @@
 """Missing sequence numbers and why they are missing: a hole proves a loss or a delay, so it is shown, never skipped.
 
-Whoever may hold a missing event registers a function in ``gap_causes``: given an article and missing sequences, it
-returns a ``GapCause`` for those it knows of.
+Each part that may hold missing events registers a function in ``gap_causes``: given an article and missing
+sequences, it returns a ``GapCause`` for those it knows of.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ class GapCause:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Missing sequences [first, last] with one cause; ``cause`` None when nobody knows it."""
+    """Missing sequences [first, last] with one cause; ``cause`` is None where it is not known."""
 
     first: int
     last: int

@@ -50,7 +50,11 @@ def draw_histogram(
     step, highest = WIDTH / max(len(bars), _FEWEST), max(bar.events for bar in bars)
     shapes = [_shape(bar, number * step, step, highest, since, until) for number, bar in enumerate(bars)]
     return Histogram(
-        shapes, sum(bar.events for bar in bars), sum(bar.publications for bar in bars), bars[0].start, bars[-1].end
+        shapes=shapes,
+        events=sum(bar.events for bar in bars),
+        publications=sum(bar.publications for bar in bars),
+        first=bars[0].start,
+        last=bars[-1].end,
     )
 
 
@@ -58,10 +62,18 @@ def _shape(bar: Bar, x: float, step: float, highest: int, since: datetime | None
     height = max(_LEAST, bar.events / highest * (HEIGHT - 12)) if bar.events else 0
     selected = bool(since or until) and (since is None or bar.end > since) and (until is None or bar.start < until)
     return Shape(
-        round(x + _SPACE / 2, 2), round(HEIGHT - height, 2), round(max(step - _SPACE, 1), 2), round(height, 2),
-        bar.events, bar.publications, _written(bar.start), _written(bar.end), bar.start, selected,
-    )  # fmt: skip
+        x=round(x + _SPACE / 2, 2),
+        y=round(HEIGHT - height, 2),
+        width=round(max(step - _SPACE, 1), 2),
+        height=round(height, 2),
+        events=bar.events,
+        publications=bar.publications,
+        since=_as_parameter(bar.start),
+        until=_as_parameter(bar.end),
+        starts=bar.start,
+        selected=selected,
+    )
 
 
-def _written(moment: datetime) -> str:
-    return timezone.localtime(moment).isoformat(timespec="seconds")
+def _as_parameter(time: datetime) -> str:
+    return timezone.localtime(time).isoformat(timespec="seconds")

@@ -70,15 +70,15 @@ def overview(article_id: str, newest: int) -> Overview:
     )
 
 
-def bars(moments: list[tuple[datetime, bool]], count: int = BARS) -> list[Bar]:
-    """Moments, each a publication or not, in ``count`` bars of equal time, empty ones included; none for no moments."""
-    if not moments:
+def bars(times: list[tuple[datetime, bool]], count: int = BARS) -> list[Bar]:
+    """Times of events, each a publication or not, as ``count`` bars of equal length; no bars for no times."""
+    if not times:
         return []
-    first, last = min(moment for moment, _ in moments), max(moment for moment, _ in moments)
+    first, last = min(time for time, _ in times), max(time for time, _ in times)
     width = max((last - first) / count, timedelta(seconds=1)) + timedelta(microseconds=1)
     events, publications = [0] * count, [0] * count
-    for moment, published in moments:
-        place = min(int((moment - first) / width), count - 1)
+    for time, published in times:
+        place = min(int((time - first) / width), count - 1)
         events[place] += 1
         publications[place] += published
     return [Bar(first + i * width, first + (i + 1) * width, events[i], publications[i]) for i in range(count)]

@@ -1,5 +1,6 @@
-"""The article as it was, before each event of a page or at one version: a walk from the last keyframe, so that its cost
-is bounded.
+"""The article as it was, before each event of a page or at one version.
+
+States are rebuilt event by event from the last keyframe, at most ``LONGEST_WALK`` events: that bounds the cost.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ def version(article_id: str, sequence: int) -> State:
 def states_before(article_id: str, lowest: int, highest: int) -> Iterator[tuple[int, State | None]]:
     """Each stored sequence of [lowest, highest] with the article before it, oldest first.
 
-    None where that cannot be told: no keyframe within ``LONGEST_WALK`` events, an event missing since it, or one that
+    None where that is not known: no keyframe within ``LONGEST_WALK`` events, an event missing since it, or one that
     does not fit.
     """
     state: State | None = None

@@ -192,7 +192,7 @@ class Search(_TrailView):
             raise ValidationError({"detail": f"cursor: {problem}"}) from problem
         except queries.SearchUnavailable as problem:
             raise SearchIsAway(str(problem)) from problem
-        page = {
+        page: dict[str, object] = {
             "results": found.hits,
             "next": found.next_cursor,
             "total": found.total,

@@ -20,7 +20,8 @@ TemplateContext = dict[str, object]
 
 
 class TrailPage(AdminPage, TemplateView):
-    """A page for whoever may read the trail; a filter that makes no sense is a 400 that says so."""
+    """A page that needs the permission to read the trail; it answers a filter that makes no sense with a 400 that
+    says so."""
 
     permission_required = "audittrail.view_auditevent"
     title = "Audit trail"

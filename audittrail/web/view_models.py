@@ -95,7 +95,7 @@ class DayRows:
 
 
 def timeline_rows(article_id: str, events: list[AuditEvent], gaps: Iterable[Gap] = ()) -> list[DayRows]:
-    """A page of events and gaps as rows under their days, with the changed sentences where their texts can be told."""
+    """A page of events and gaps as rows under their days, with changed sentences where the texts before are known."""
     changes = _changes(article_id, events)
     return [DayRows(day.date, [_row(row, changes) for row in day.rows]) for day in days(events, list(gaps))]
 

@@ -4,7 +4,7 @@ from django.utils.text import slugify
 
 from newsroom.models import Author, Section
 
-# Somebody known by a byline only, until an event of theirs tells their own identity.
+# An author known by a byline only, until an event of theirs has their own identity.
 _BYLINE_ONLY = "byline:"
 
 
@@ -28,7 +28,7 @@ class Catalogue:
         return self.authors[external_id]
 
     def credited(self, name: str) -> Author:
-        """Who is named in a byline: names are all that a byline tells."""
+        """The author named in a byline, which holds nothing but names."""
         if name not in self.names:
             self.names[name] = self._new_author(_BYLINE_ONLY + name, name)
         return self.names[name]

@@ -1,7 +1,7 @@
 """Replays an editorial history through real saves: each event of the file becomes exactly one event of the trail.
 
 How far each article has come is kept in ImportedArticle, in the transaction of the save itself: whatever stops an
-import, the next one goes on there, with the same file or with another that tells the same history.
+import, the next one goes on there, with the same file or with another that holds the same history.
 """
 
 from django.core.exceptions import ValidationError

@@ -1,12 +1,21 @@
 """Unified diffs, applied exactly: a text that differs from what the diff expects is refused."""
 
 import re
+from typing import NamedTuple
 
 _HUNK = re.compile(r"@@ -(\d+),(\d+) \+\d+,(\d+) @@")
 
 
 class PatchError(ValueError):
     """The diff is malformed, or made for another text."""
+
+
+class _Hunk(NamedTuple):
+    """Lines of the text before from `begin` (from 0), how many the hunk has of it and how many of the text after."""
+
+    begin: int
+    removing: int
+    inserting: int
 
 
 def apply_patch(before: str, patch: str) -> str:
@@ -17,10 +26,9 @@ def apply_patch(before: str, patch: str) -> str:
     result: list[str] = []
     at = i = 0
     while i < len(diff):
-        start, removing, inserting = _hunk(diff[i])
-        begin = start - (removing > 0)
-        result += source[at:begin]
-        at, i = _apply_hunk(source, diff, begin, i + 1, removing, inserting, result)
+        hunk = _hunk(diff[i])
+        result += source[at : hunk.begin]
+        at, i = _apply_hunk(hunk, source, diff, i + 1, result)
     return "".join(result + source[at:])
 
 
@@ -30,17 +38,20 @@ def _lines(text: str) -> list[str]:
     return [part + "\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
-def _hunk(line: str) -> tuple[int, int, int]:
+def _hunk(line: str) -> _Hunk:
     match = _HUNK.match(line)
     if match is None:
         raise PatchError(f"expected a hunk header, found {line.rstrip()!r}")
     start, removing, inserting = map(int, match.groups())
-    return start, removing, inserting
+    return _Hunk(start - (removing > 0), removing, inserting)
 
 
-def _apply_hunk(
-    source: list[str], diff: list[str], at: int, i: int, removing: int, inserting: int, result: list[str]
-) -> tuple[int, int]:
+def _apply_hunk(hunk: _Hunk, source: list[str], diff: list[str], i: int, result: list[str]) -> tuple[int, int]:
+    """Adds to the result what the hunk makes of the text before; its lines start at `i` of the diff.
+
+    Returns where it ends: in the text before, and in the diff.  Raises PatchError.
+    """
+    at, removing, inserting = hunk
     while removing or inserting:
         if i >= len(diff):
             raise PatchError("it ends within a hunk")

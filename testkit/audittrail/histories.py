@@ -30,6 +30,7 @@ RELATIONS = ("tags", "credits")
 CONTEXT = {"correlation_id": None, "ip": "192.0.2.7", "user_agent": "Firefox", "channel": "admin"}
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 """The identity of no event."""
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 BODY = (
     "<p>The Harbour bridge was closed on Monday after inspectors found cracks in two supports.</p>"
     "<p>The contractor alleged to have skipped two inspections said on Monday that it would help.</p>"
@@ -183,3 +184,18 @@ def bridge(article_id: str = "newsroom.article:42") -> History:
     )
     story.save(SAM, body=story.text("body").replace("alleged to have skipped", "that skipped"), minutes=3)
     return story
+
+
+def edited_event(**values) -> AuditEvent:
+    """An unsaved event of an article's fourth version."""
+    return AuditEvent(
+        **{
+            "kind": "newsroom.article",
+            "sequence": 4,
+            "actor_type": "user",
+            "changes": [],
+            "labels": {},
+            "action": "edited",
+        }
+        | values
+    )

@@ -1,4 +1,4 @@
--- Capture by a deferred fold.  Row triggers only note that an article was touched; when the transaction commits, one
+-- Capture by a deferred fold.  Row triggers only record that an article was touched; when the transaction commits, one
 -- deferred trigger builds an event for each touched article from its live rows, chained to the article's head.
 -- "@schema@" stands for the schema of the trail.  Helpers of one expression are inlined by the planner
 -- (STABLE, as convert_to is: an IMMUTABLE one would not be); what aggregates is
@@ -140,7 +140,7 @@ BEGIN
       SELECT g.kind, s.* FROM (SELECT kind, array_agg(object_pk) AS pks FROM touched GROUP BY kind) g
       CROSS JOIN LATERAL audit_state(g.kind, g.pks) s
     ), joined_with_head AS MATERIALIZED (
-      -- Beside what was captured last.  explained_fields: those whose change a trigger saw.
+      -- With what was captured last.  explained_fields: those whose change a trigger saw.
       SELECT t.*, h.sequence, h.alive AS was_alive, h.hash, h.leaves, h.labels AS last_labels, h.keyframe_due,
              h.text_hashes AS last_text_hashes, h.scalars || h.relations AS short_before,
              l.object_pk IS NOT NULL AS is_alive, l.scalars, l.relations, l.labels,
@@ -189,7 +189,7 @@ BEGIN
                      WHEN n = ANY (s.touched_fields) THEN NOT s.state_before ? n
                      ELSE s.state_now -> n IS DISTINCT FROM s.state_before -> n END) END AS state) out_of_band
     ), changed AS MATERIALIZED (
-      -- The articles that get an event, and the fields that differ.  Nobody knows who changed what no trigger saw.
+      -- The articles that get an event, and the fields that differ.  The actor of a change out of band is unknown.
       SELECT o.*, o.sequence + 1 AS next_sequence, clock_timestamp() AS captured_at,
              uuid_send(gen_random_uuid()) AS salt, differing.names,
              CASE WHEN o.state_after IS NULL THEN 'delete'

@@ -1,5 +1,5 @@
--- What capture keeps beside the models.  Touches live only as long as their transaction: nothing to log, nothing to
--- recover.
+-- Tables of capture that are no models.  A touch exists only as long as its transaction: nothing to log, nothing
+-- to recover.
 CREATE UNLOGGED TABLE IF NOT EXISTS audit_touched (
   xid xid8 NOT NULL,
   article_id text COLLATE "C" NOT NULL,
@@ -33,7 +33,7 @@ END $$;
 ALTER TABLE audit_touched ALTER texts_before SET COMPRESSION lz4;
 ALTER TABLE audittrail_outboxevent ALTER texts_before SET COMPRESSION lz4, ALTER texts_after SET COMPRESSION lz4;
 
--- A head is rewritten by every event: it is kept in one piece, with room beside it.
+-- A head is rewritten by every event: it is kept in one piece, with free space in its page.
 ALTER TABLE audittrail_head SET (fillfactor = 60, toast_tuple_target = 8160);
 
 CREATE TABLE IF NOT EXISTS audit_mask_secret (secret bytea NOT NULL);

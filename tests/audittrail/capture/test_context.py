@@ -24,7 +24,7 @@ def last_event(article: Article) -> OutboxEvent:
 
 
 @pytest.mark.parametrize(
-    "peer, forwarded, trusted, expected",
+    ("peer", "forwarded", "trusted", "expected"),
     [
         ("203.0.113.9", "", "", "203.0.113.9"),
         ("203.0.113.9", "198.51.100.1", "", "203.0.113.9"),

@@ -1,12 +1,9 @@
 """An event as a document to search."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from audittrail.events.event import EnrichedEvent
 from audittrail.events.field_check import FieldMismatch
-from audittrail.events.html import searchable_text
 from audittrail.search import documents
 from testkit.audittrail.events import change, enriched_event, text_change
 
@@ -66,25 +63,6 @@ def test_long_texts_are_cut_and_it_is_said(monkeypatch):
     )
     assert document["truncated"] is True
     assert document["inserted"] == ["a" * 999, "b"]
-
-
-@pytest.mark.parametrize(
-    ("markup", "words"),
-    [
-        ("<p>One<br/>two</p>", ["One", "two"]),
-        ('see <a href="https://evil.example/?a=1&amp;b=2">this</a>', ["see", "https://evil.example/?a=1&b=2", "this"]),
-        ("if a < b and c > d", ["if", "a", "<", "b", "and", "c", ">", "d"]),
-        ("List<String> of <unknown>", ["List<String>", "of", "<unknown>"]),
-        ("fish &amp; chips", ["fish", "&", "chips"]),
-    ],
-)
-def test_only_the_tags_of_html_go(markup, words):
-    assert searchable_text(markup).split() == words
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_characters="<>&")))
-def test_text_without_markup_stays_as_it_is(text):
-    assert searchable_text(text) == text
 
 
 def test_a_field_that_is_not_mapped_is_refused(monkeypatch):

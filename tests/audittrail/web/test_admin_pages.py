@@ -12,12 +12,11 @@ from django.urls import reverse
 
 from audittrail.search import index, queries
 from audittrail.web import export
-from testkit.audittrail.histories import BODY, KIM, UNKNOWN, History, bridge
+from testkit.audittrail.histories import BODY, HOSTILE, KIM, UNKNOWN, History, bridge
 
 ARTICLE = "newsroom.article:42"
 BROKEN = "newsroom.article:43"
 SLASHED = "desk/sport:9 ü?#"
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 HOSTILE_ARTICLE = "newsroom.article:45"
 
 

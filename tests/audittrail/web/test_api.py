@@ -180,6 +180,10 @@ def test_a_parameter_that_makes_no_sense_is_refused_by_name(api, path, query):
 def test_every_address_is_documented(api):
     paths = json.loads(api.get("/api/schema/", {"format": "json"}).content)["paths"]
     assert {path for path in paths if "consumers" not in path} >= {
-        "/api/articles/", "/api/articles/{article_id}/", "/api/articles/{article_id}/events/", "/api/articles/{article_id}/versions/{sequence}/",
-        "/api/events/{event_id}/", "/api/search/",
-    }  # fmt: skip
+        "/api/articles/",
+        "/api/articles/{article_id}/",
+        "/api/articles/{article_id}/events/",
+        "/api/articles/{article_id}/versions/{sequence}/",
+        "/api/events/{event_id}/",
+        "/api/search/",
+    }
