@@ -2,17 +2,14 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from django.db import connections
 
-import audittrail
-import consumers
 from audittrail import outbox
 from audittrail.models import OutboxEvent
+from testkit.paths import ROOT
 
-ROOT = Path(audittrail.__file__).parents[1]
 OWNERS = {
     "audittrail/outbox.py",
     "audittrail/models.py",
@@ -25,8 +22,8 @@ CONDITION = re.compile(r"published_at|set_aside(__|\s+IS\b|=None)|(filter|exclud
 def test_conditions_on_the_state_of_a_row_are_written_by_the_owner_of_the_outbox_only():
     sources = (
         path.relative_to(ROOT).as_posix()
-        for package in (audittrail, consumers)
-        for path in Path(package.__file__).parent.rglob("*")
+        for package in ("audittrail", "consumers")
+        for path in (ROOT / package).rglob("*")
         if path.suffix in (".py", ".sql") and "migrations" not in path.parts
     )
     elsewhere = [path for path in sources if path not in OWNERS and CONDITION.search((ROOT / path).read_text())]

@@ -1,6 +1,7 @@
 """Who, from where, on whose behalf: what requests and tasks put on the events they cause."""
 
 import uuid
+from typing import Any
 
 import pytest
 from celery import shared_task
@@ -106,17 +107,19 @@ def save_in_a_task() -> int:
 @pytest.mark.usefixtures("fresh_database")
 def test_a_task_acts_for_whoever_sent_it(settings):
     with context(actor=Actor("user", "newsroom.author:7"), request_id="r-2", ip="203.0.113.9", channel="web"):
-        result = save_in_a_task.apply(headers={"audit_context": _header_of_current()})
+        result = save_in_a_task.apply(headers=_header_of_current())
     event = last_event(Article(pk=result.get()))
     assert event.actor_id == "newsroom.author:7"
     assert event.context == {"request_id": "r-2", "ip": "203.0.113.9", "channel": "task"}
 
 
-def _header_of_current() -> dict:
+def _header_of_current() -> dict[str, Any]:
     from audittrail.capture.context import current
     from audittrail.capture.task import _as_header
 
-    return _as_header(current())
+    now = current()
+    assert now is not None
+    return {"audit_context": _as_header(now)}
 
 
 @pytest.mark.usefixtures("fresh_database")

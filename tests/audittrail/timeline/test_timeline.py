@@ -182,6 +182,7 @@ def test_an_event_set_aside_at_the_source_is_named_as_the_cause():
         set_aside="title: too long",
     )
     (gap,) = gaps("newsroom.article:43", [4, 2, 1], 1, 4)
+    assert gap.cause is not None
     assert "title: too long" in gap.cause.text
 
 
@@ -269,7 +270,8 @@ def test_the_article_before_each_event_is_known_from_one_walk(django_assert_num_
     with django_assert_num_queries(2):
         known = dict(states_before(LONG, 471, 520))
     assert list(known) == list(range(471, 521))
-    assert all(state.values["body"] == BODY + f"<p>Update {sequence - 1}.</p>" for sequence, state in known.items())
+    bodies = {sequence: state and state.values["body"] for sequence, state in known.items()}
+    assert bodies == {sequence: BODY + f"<p>Update {sequence - 1}.</p>" for sequence in known}
 
 
 def test_after_a_gap_the_article_is_unknown_until_the_next_keyframe():

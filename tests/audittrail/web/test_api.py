@@ -131,7 +131,12 @@ def test_a_search_gives_hits_and_what_was_not_understood(api, monkeypatch):
         ("left out",),
     )
     asked = []
-    monkeypatch.setattr(queries, "search", lambda text, after: asked.append((text, after)) or found)
+
+    def search(text: str, after: str) -> queries.ResultPage:
+        asked.append((text, after))
+        return found
+
+    monkeypatch.setattr(queries, "search", search)
     answer = api.get("/api/search/", {"q": "removed:alleged", "cursor": "c"}).json()
     assert asked == [("removed:alleged", "c")]
     assert (answer["total"], answer["total_is_bound"], answer["next"], answer["messages"]) == (

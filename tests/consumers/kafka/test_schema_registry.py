@@ -72,7 +72,7 @@ def test_a_schema_is_asked_for_once(own_subjects):
     schemas = Schemas(answering)
     identifier = schemas.id_of(contracts.RAW, 1)
     schema = schemas.by_id(identifier)
-    schemas._registry = None  # away from now on
+    schemas._registry = None  # type: ignore[assignment]  # away from now on
     assert (schemas.id_of(contracts.RAW, 1), schemas.by_id(identifier)) == (identifier, schema)
 
 
@@ -83,7 +83,7 @@ def test_an_unknown_id_is_no_schema(own_subjects):
 
 
 def test_what_is_not_registered_is_waited_for(own_subjects):
-    with pytest.raises(NotReady, match="run manage.py register_schemas"):
+    with pytest.raises(NotReady, match=r"run manage\.py register_schemas"):
         Schemas(schema_registry.client()).id_of(contracts.RAW, 1)
 
 

@@ -7,16 +7,17 @@ import uuid
 import pytest
 from django.core.management import call_command
 
+from audittrail import conf as audit
 from audittrail import contracts
 from audittrail.archive import large_payloads, objects, reader, seal
+from audittrail.events.event import EnrichedEvent, Event
 from audittrail.models import AuditEvent
 from audittrail.search import index
 from consumers import conf, stages
 from consumers.kafka import schema_registry
-from consumers.management.commands import seal_archive
 from consumers.messages import large_payloads as stage_payloads
 from consumers.records import Partition, Record
-from testkit.audittrail.events import enriched_event, text_change
+from testkit.audittrail.events import enriched_event, raw_event, text_change
 
 STAGES = ("database", "search", "archive")
 TEXT = "word " * 20_000
@@ -35,19 +36,14 @@ def sink(request, own_trail, own_bucket):
         index.client().indices.delete(index=list(index.client().indices.get(index=f"{own_trail}*")))
 
 
-def large() -> tuple[dict, dict]:
+def large() -> tuple[Event, EnrichedEvent]:
     """A raw event too large for a message, and the enriched one that refers to it."""
-    raw = {
-        name: value
-        for name, value in enriched_event(event_id=uuid.uuid4(), changes=[text_change("body", (0, "", TEXT))]).items()
-    }
-    for name in ("action", "actor_profile", "words_added", "words_removed"):
-        raw.pop(name)
+    raw = raw_event(event_id=uuid.uuid4(), changes=[text_change("body", (0, "", TEXT))])
     stored = large_payloads.put(schema_registry.codec(contracts.RAW).encode(raw))
-    return raw, large_payloads.without_content(enriched_event(**raw)) | {"payload": stored}
+    return raw, enriched_event(**large_payloads.without_content(raw) | {"payload": stored})
 
 
-def record(event: dict) -> Record:
+def record(event: EnrichedEvent) -> Record:
     return Record(
         conf.enriched_topic(),
         0,
@@ -59,21 +55,27 @@ def record(event: dict) -> Record:
     )
 
 
+def _inserted(event: Event) -> str:
+    edits = event["changes"][0]["edits"]
+    assert edits
+    return edits[0]["inserted"]
+
+
 def test_every_sink_stores_the_whole(sink):
-    raw, event = large()
+    _, event = large()
     assert sink.process([record(event)]).rejections == []
     stored = {
         "database": lambda: AuditEvent.objects.get().changes[0]["edits"][0]["inserted"],
         "search": lambda: index.stored([(event["article_id"], event["sequence"])], ["inserted"]).popitem()[1][
             "inserted"
         ],
-        "archive": lambda: next(reader.events())["changes"][0]["edits"][0]["inserted"],
+        "archive": lambda: _inserted(next(reader.events())),
     }[sink.name]()
     assert TEXT.strip() in (stored if isinstance(stored, str) else " ".join(stored))
 
 
 def test_a_payload_that_is_not_there_is_a_named_dead_letter(sink):
-    raw, event = large()
+    _, event = large()
     event["payload"] = {"sha256": bytes(32), "size": 7}
     (rejection,) = sink.process([record(event)]).rejections
     assert (rejection.reason, rejection.article_id, rejection.sequence) == (
@@ -84,7 +86,8 @@ def test_a_payload_that_is_not_there_is_a_named_dead_letter(sink):
 
 
 def test_a_payload_that_was_altered_is_a_named_dead_letter(sink):
-    raw, event = large()
+    _, event = large()
+    assert event["payload"]
     objects.replace(large_payloads.name_of(event["payload"]["sha256"]), b"something else", {})
     (rejection,) = sink.process([record(event)]).rejections
     assert rejection.reason == "payload_altered"
@@ -93,7 +96,7 @@ def test_a_payload_that_was_altered_is_a_named_dead_letter(sink):
 def test_the_enricher_names_them_too(own_trail, own_bucket):
     enricher = stages.ENRICHER.make_stage()
     enricher.open()
-    raw, event = large()
+    raw, _ = large()
     broken = large_payloads.without_content(raw) | {
         "payload": {"sha256": bytes(32), "size": 7},
         "actor": raw["actor"] | {"version": None},
@@ -113,9 +116,10 @@ def test_sealing_and_pruning_leave_every_payload_where_it_is(own_trail, own_buck
     sink.close()
     (day,) = seal.open_days()
     seal.seal(day)
-    monkeypatch.setattr(seal_archive.conf, "tail_days", lambda: -1000)
+    monkeypatch.setattr(audit, "tail_days", lambda: -1000)
     call_command("seal_archive", "--delete-tails")
 
     assert objects.listed("tail/") == []
+    assert event["payload"]
     assert large_payloads.get(event["payload"])
     assert [each["payload"] for each in reader.events()] == [event["payload"]]

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from audittrail import contracts
+from audittrail.events.event import EnrichedEvent
 from audittrail.models import AuditEvent, Fork
 from consumers import conf
 from consumers.dead_letters import wire_format
@@ -29,16 +30,12 @@ def everywhere() -> list[Partition]:
     return [Partition(conf.enriched_topic(), 0), Partition(conf.dead_letter_topic(), 0)]
 
 
-def event(sequence: int = 7, **values) -> dict:
-    return (
-        enriched_event(
-            event_id=uuid.uuid4(), sequence=sequence, actor={"type": "user", "id": "17", "version": 3, "snapshot": None}
-        )
-        | values
-    )
+def event(sequence: int = 7, **values) -> EnrichedEvent:
+    actor = {"type": "user", "id": "17", "version": 3, "snapshot": None}
+    return enriched_event(**{"event_id": uuid.uuid4(), "sequence": sequence, "actor": actor, **values})
 
 
-def record(content: dict | bytes, offset: int = 0) -> Record:
+def record(content: EnrichedEvent | bytes, offset: int = 0) -> Record:
     value = content if isinstance(content, bytes) else schema_registry.codec(contracts.ENRICHED).encode(content)
     return Record(conf.enriched_topic(), 0, offset, 0, None, {}, value)
 
@@ -144,6 +141,7 @@ def test_a_dead_letter_becomes_a_row_once(sink):
         3,
         17,
     )
+    assert row.key and row.value and row.origin_timestamp
     assert (bytes(row.key), bytes(row.value), row.headers) == (b"key", b"\x00\x01bad", {"ce_id": "/w==", "empty": None})
     assert (row.article_id, row.sequence, row.origin_timestamp.timestamp()) == ("newsroom.article:1", 5, 1_764_000_000)
 

@@ -1,8 +1,11 @@
 """What the enricher adds: the action, the words, and who the actor was."""
 
+from typing import Any, cast
+
 import pytest
 
 from audittrail import contracts
+from audittrail.events.event import ActorProfile, Event, EventActor
 from audittrail.models import ActorVersion
 from consumers.errors import NotReady
 from consumers.kafka import schema_registry
@@ -13,7 +16,7 @@ from testkit.audittrail.events import PROFILE, change, raw_event, text_change
 from testkit.consumers.running import raw
 
 
-def status(before: str | None, after: str | None) -> dict:
+def status(before: str | None, after: str | None) -> Event:
     return raw_event(
         changes=[
             change("headline", "scalar", before="a", after="b"),
@@ -64,12 +67,13 @@ def test_at_creation_all_words_are_added():
     assert enrichment(event, None)["words_added"] == 2
 
 
-def actor(version: int | None, **values) -> dict:
-    return {"type": "user", "id": "newsroom.author:7", "version": version, "snapshot": None} | values
+def actor(version: int | None, **values: Any) -> EventActor:
+    known: EventActor = {"type": "user", "id": "newsroom.author:7", "version": version, "snapshot": None}
+    return cast(EventActor, known | values)
 
 
-def known(version: int, name: str) -> dict:
-    profile = {"name": name, "byline": f"By {name}", "role": "reporter", "desk": "city"}
+def known(version: int, name: str) -> ActorProfile:
+    profile: ActorProfile = {"name": name, "byline": f"By {name}", "role": "reporter", "desk": "city"}
     ActorVersion.objects.using("owner").create(
         actor_id="newsroom.author:7", version=version, recorded_at=raw_event()["recorded_at"], **profile
     )
@@ -92,7 +96,7 @@ def test_a_known_version_is_never_asked_for_again(fresh_database, django_assert_
 
 
 def test_a_version_that_is_not_there_yet_is_waited_for(fresh_database):
-    with pytest.raises(NotReady, match="version 3 of newsroom.author:7"):
+    with pytest.raises(NotReady, match=r"version 3 of newsroom\.author:7"):
         Profiles().learn([actor(3)])
 
 
@@ -121,7 +125,7 @@ def test_a_large_event_is_judged_by_its_whole_and_stays_a_reference(own_trail):
     enricher = Enricher()
     enricher.open()
     (message,) = enricher.process([Record("raw", 0, 0, 0, None, {}, value)]).messages
-    event = schema_registry.codec(contracts.ENRICHED).decode(message.value, schema_registry.schemas().by_id)
+    event = schema_registry.codec(contracts.ENRICHED).decode(message.value or b"", schema_registry.schemas().by_id)
     assert (event["action"], event["words_added"], event["changes"]) == ("edited", 20_000, [])
     whole = large_payloads.resolve(event)
     assert whole["changes"] == large["changes"]

@@ -102,8 +102,9 @@ def test_a_stage_that_has_left_the_table_is_not_sampled(own_trail):
 
 def test_old_samples_are_forgotten(own_trail, monkeypatch):
     from consumers import tasks
+    from consumers.operations import outbox_retention
 
-    monkeypatch.setattr(tasks.outbox_retention, "prune", lambda: 0)
+    monkeypatch.setattr(outbox_retention, "prune", lambda: 0)
     LagSample.objects.create(stage="search", at=timezone.now() - timedelta(days=3), lag=1)
     LagSample.objects.create(stage="search", at=timezone.now(), lag=1)
 
