@@ -6,10 +6,13 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.http import QueryDict
+
 from audittrail.events import edit_script
 from audittrail.events.event import Change, Keyframe
 from audittrail.models import AuditEvent, Fork, Head
 from audittrail.timeline.comparison import comparison
+from audittrail.timeline.filters import Filters
 
 START = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 KIM = {
@@ -199,3 +202,10 @@ def edited_event(**values) -> AuditEvent:
         }
         | values
     )
+
+
+def filters(**parameters) -> Filters:
+    """Filters as the parameters of an address say them."""
+    query = QueryDict(mutable=True)
+    query.update(parameters)
+    return Filters.from_query(query)

@@ -1,11 +1,6 @@
-"""Pages, gaps, runs and rebuilt versions of an article's history."""
-
-from datetime import timedelta
-from types import SimpleNamespace
+"""Pages, gaps and rebuilt versions of stored histories, their overview, and the list of articles."""
 
 import pytest
-from django.http import QueryDict
-from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,13 +9,12 @@ from audittrail.models import OutboxEvent
 from audittrail.timeline import GapCause, gap_causes
 from audittrail.timeline import articles as listed
 from audittrail.timeline.articles import articles
-from audittrail.timeline.filters import BadFilter, Filters
+from audittrail.timeline.filters import Filters
 from audittrail.timeline.gaps import Gap, gaps
-from audittrail.timeline.grouping import PAUSE, Run, days
-from audittrail.timeline.overview import bars, overview
+from audittrail.timeline.overview import overview
 from audittrail.timeline.pages import PAGE_SIZE, newest_sequence, page
 from audittrail.timeline.version_walk import states_before, version
-from testkit.audittrail.histories import BODY, KIM, SAM, START, History, bridge
+from testkit.audittrail.histories import BODY, KIM, SAM, History, bridge, filters
 
 LONG = "newsroom.article:600"
 NOTHING = Filters()
@@ -39,12 +33,6 @@ def stored(module_database):
 
 def sequences(found) -> list[int]:
     return [event.sequence for event in found.events]
-
-
-def filters(**parameters) -> Filters:
-    query = QueryDict(mutable=True)
-    query.update(parameters)
-    return Filters.from_query(query)
 
 
 # --- pages ---
@@ -84,11 +72,6 @@ def test_the_newest_sequence_of_an_unknown_article_is_zero():
 # --- filters ---
 
 
-def test_filters_are_read_from_the_address_and_written_back_to_it():
-    asked = filters(actor="newsroom.author:7", since="2026-11-23T11:05:00", text="ferry & boat")
-    assert Filters.from_query(QueryDict(asked.query())) == asked
-
-
 def test_text_finds_what_was_taken_out_whatever_its_case():
     assert sequences(page("newsroom.article:42", 9, filters(text="ALLEGED TO"))) == [9]
 
@@ -111,15 +94,6 @@ def test_text_is_taken_literally(text):
 )
 def test_each_filter_lets_through_its_own(parameters, expected):
     assert sequences(page("newsroom.article:42", 9, filters(**parameters))) == expected
-
-
-@pytest.mark.parametrize(
-    "parameters", [{"since": "yesterday"}, {"until": "2026-13-01"}, {"text": "a\x00b"}, {"actor": "x" * 500}]
-)
-def test_a_filter_that_makes_no_sense_is_refused_by_name(parameters):
-    (name,) = parameters
-    with pytest.raises(BadFilter, match=f"^{name}: "):
-        filters(**parameters)
 
 
 def test_a_filtered_page_with_more_to_look_through_says_so(monkeypatch):
@@ -148,7 +122,7 @@ def test_events_and_gaps_together_are_every_sequence_once(present, highest):
     assert sorted([*present, *missing]) == list(range(1, highest + 1))
 
 
-def test_whoever_holds_a_missing_event_says_why(monkeypatch):
+def test_a_part_that_holds_a_missing_event_says_why(monkeypatch):
     cause = GapCause("it is in the dead letters.")
     monkeypatch.setattr("audittrail.timeline.gaps.gap_causes", [*gap_causes, lambda article, missing: {6: cause}])
     assert gaps("newsroom.article:43", [9, 8, 5, 4, 3, 2, 1], 1, 9) == [Gap(7, 7, None), Gap(6, 6, cause)]
@@ -186,52 +160,6 @@ def test_an_event_set_aside_at_the_source_is_named_as_the_cause():
     assert "title: too long" in gap.cause.text
 
 
-# --- runs ---
-
-
-def event(sequence: int, action: str = "edited", actor: str = "a", after: timedelta = timedelta(minutes=1)):
-    moment = START + sequence * after
-    return SimpleNamespace(
-        sequence=sequence, action=action, actor_type="user", actor_id=actor, occurred_at=moment, changes=[]
-    )
-
-
-def folded(*events) -> list[int]:
-    """The number of events in each row, newest first."""
-    newest_first = sorted(events, key=lambda each: -each.sequence)
-    return [len(row.events) if isinstance(row, Run) else 1 for day in days(newest_first) for row in day.rows]
-
-
-def test_edits_by_one_person_within_minutes_are_one_row():
-    assert folded(*map(event, range(1, 6))) == [5]
-
-
-def test_two_edits_stay_two_rows():
-    assert folded(event(1), event(2)) == [1, 1]
-
-
-@pytest.mark.parametrize("action", ["published", "unpublished", "status_changed", "created", "deleted"])
-def test_what_matters_never_collapses(action):
-    assert folded(event(1), event(2), event(3), event(4, action), event(5), event(6), event(7)) == [3, 1, 3]
-
-
-def test_another_person_ends_a_run():
-    assert folded(event(1), event(2), event(3), event(4, actor="b"), event(5, actor="b"), event(6, actor="b")) == [3, 3]
-
-
-def test_a_longer_pause_ends_a_run():
-    assert folded(*(event(number, after=PAUSE + timedelta(seconds=1)) for number in range(1, 4))) == [1, 1, 1]
-
-
-def test_a_missing_event_ends_a_run():
-    assert folded(event(1), event(2), event(3), event(5), event(6), event(7)) == [3, 3]
-
-
-def test_a_new_local_day_has_its_own_divider():
-    found = days([event(2, after=timedelta(hours=12)), event(1, after=timedelta(hours=12))])
-    assert [day.date.day for day in found] == [24, 23]
-
-
 # --- versions ---
 
 
@@ -247,7 +175,7 @@ def test_a_version_reads_from_the_last_keyframe_only(django_assert_num_queries):
     assert '"sequence" >= 450' in queries.captured_queries[-1]["sql"]
 
 
-def test_a_version_after_a_gap_without_a_keyframe_cannot_be_told():
+def test_a_version_after_a_gap_without_a_keyframe_is_not_known():
     with pytest.raises(MissingEvents):
         version("newsroom.article:43", 8)
 
@@ -293,13 +221,6 @@ def test_an_article_taken_back_was_live_until_then():
     story.save(SAM, status="draft")
     found = overview(story.store().article_id, 10)
     assert (found.live, found.is_live, found.status) == (9, False, "draft")
-
-
-@given(st.lists(st.tuples(st.integers(0, 10**8), st.booleans()), min_size=1, max_size=60))
-def test_bars_count_every_event_and_publication_once(moments):
-    found = bars([(timezone.now() + timedelta(seconds=seconds), published) for seconds, published in moments])
-    assert sum(bar.events for bar in found) == len(moments)
-    assert sum(bar.publications for bar in found) == sum(published for _, published in moments)
 
 
 # --- the list of articles ---
