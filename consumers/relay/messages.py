@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from audittrail import contracts
 from audittrail.archive import large_payloads
 from audittrail.archive.object_storage import ObjectStoreError
-from audittrail.capture.outbox_rows import OutboxRow, event_of
+from audittrail.capture import outbox_rows
+from audittrail.capture.outbox_rows import OutboxRow
 from audittrail.conf import event_source
 from audittrail.contracts import amendments
 from audittrail.contracts.codec import Codec
@@ -95,7 +96,7 @@ class MessageWriter:
         return ids, messages, refused
 
     def _message(self, row: OutboxRow) -> Message:
-        event = event_of(row)
+        event = outbox_rows.event_of(row)
         validate(event)
         value = self._value(event)
         key = self._key_of(event).encode()

@@ -25,12 +25,12 @@ def main(folder: str, *arguments: str) -> None:
     from django.core.management import call_command
 
     from audittrail import contracts
-    from audittrail.capture.outbox_rows import event_of
-    from consumers.relay import messages
+    from audittrail.capture import outbox_rows
 
     contracts._FOLDER = Path(folder)
     contracts._files.cache_clear()
-    with patch.object(messages, "event_of", lambda row: {**event_of(row), NAME: 4}):
+    event_of = outbox_rows.event_of
+    with patch.object(outbox_rows, "event_of", lambda row: {**event_of(row), NAME: 4}):
         call_command("run_consumer", *arguments)
 
 

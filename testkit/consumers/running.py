@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -103,7 +103,7 @@ def _headers(event: Event) -> dict[str, bytes]:
     return {"ce_id": str(event["event_id"]).encode(), "traceparent": b"00-1-2-01"}
 
 
-def put(topic: str, messages: list[tuple]) -> None:
+def put(topic: str, messages: Sequence[tuple[int, bytes | None, bytes | None, dict[str, bytes]]]) -> None:
     """Write (partition, key, value, headers) to a topic, and wait until that is acknowledged."""
     producer = Producer(
         {

@@ -14,6 +14,7 @@ from audittrail.archive import format
 from consumers import conf
 from consumers.kafka import schema_registry
 from consumers.stages import enricher
+from consumers.stages.enrichment import enrichment
 from testkit.consumers.contract_files import forget
 from testkit.consumers.running import put_events, raw, running
 from testkit.consumers.witness import committed
@@ -25,15 +26,15 @@ GUIDE = (ROOT / "docs" / "evolving-contracts.md").read_text()
 
 def _follow(folder) -> str:
     """Steps 1 to 3 as the guide says them; the name of the new field."""
-    old, new = re.search(r"`(content[\w.-]+\.avsc)`, to the next number, `(content[\w.-]+\.avsc)`", GUIDE).groups()
+    ((old, new),) = re.findall(r"`(content[\w.-]+\.avsc)`, to the next number, `(content[\w.-]+\.avsc)`", GUIDE)
     assert old == f"{contracts.ENRICHED}.v{contracts.latest(contracts.ENRICHED)}.avsc", (
         "the guide begins with the newest version"
     )
     shutil.copy(folder / old, folder / new)
     schema = json.loads((folder / new).read_text()) | json.loads(
-        "{" + re.search(r'"x-contract-version": \d+', GUIDE)[0] + "}"
+        "{" + re.findall(r'"x-contract-version": \d+', GUIDE)[0] + "}"
     )
-    field = json.loads(re.search(r"```json\n(.*?)```", GUIDE, re.S)[1])
+    field = json.loads(re.findall(r"```json\n(.*?)```", GUIDE, re.S)[0])
     schema["fields"].append(field)
     (folder / new).write_text(json.dumps(schema))
     forget()
@@ -46,8 +47,7 @@ def _follow(folder) -> str:
 
 def test_an_optional_field_takes_one_file_and_a_registration(own_trail, contract_files, monkeypatch):
     name = _follow(contract_files.folder)
-    known = enricher.enrichment
-    monkeypatch.setattr(enricher, "enrichment", lambda event, profile: known(event, profile) | {name: 4})
+    monkeypatch.setattr(enricher, "enrichment", lambda event, profile: enrichment(event, profile) | {name: 4})
 
     put_events([raw(1)])
     with running(enricher.Enricher()):

@@ -50,7 +50,7 @@ def _enrich_all() -> None:
         stages.enter_context(relaying())
         stages.enter_context(running(Enricher()))
         stages.enter_context(running(DatabaseSink()))
-        until(lambda: AuditEvent.objects.exists(), what="an event at rest")
+        until(AuditEvent.objects.exists, what="an event at rest")
 
 
 def _headers(topic: str) -> dict[str, str]:
@@ -153,6 +153,9 @@ def test_spans_still_held_when_a_process_ends_are_exported(collector, monkeypatc
 def collector():
     """An HTTP server that takes spans; bodies of requests in `received`."""
 
+    class Collector(HTTPServer):
+        received: list[bytes] = []
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             server.received.append(self.rfile.read(int(self.headers["content-length"])))
@@ -163,8 +166,7 @@ def collector():
         def log_message(self, *_):
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    server.received = []
+    server = Collector(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server

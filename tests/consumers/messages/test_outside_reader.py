@@ -14,7 +14,7 @@ from consumers.stages.enricher import Enricher
 from newsroom.models import Article
 from testkit.consumers.relaying import relaying
 from testkit.consumers.running import running
-from testkit.consumers.witness import captured, faults, pending, some_articles
+from testkit.consumers.witness import captured, committed, faults, pending, some_articles
 from testkit.paths import ROOT
 from testkit.waiting import until
 
@@ -38,7 +38,7 @@ def _read(folder, *more: str) -> list[dict]:
         conf.enriched_topic(),
         *more,
     ]
-    command = [sys.executable, "-I", "-X", "faulthandler", EXAMPLE, *arguments]
+    command = [sys.executable, "-I", "-X", "faulthandler", str(EXAMPLE), *arguments]
     reader = subprocess.Popen(command, cwd=folder, env=known, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         output, errors = reader.communicate(timeout=SECONDS)
@@ -55,9 +55,9 @@ def test_every_event_is_read_with_the_registrys_address_alone(own_trail, tmp_pat
     Article.objects.filter(pk__lte=articles[9].pk).update(headline="Ein Wörtchen mehr", body="Some other words.")
     Article.objects.filter(pk=articles[0].pk).update(body="".join(random.Random(1).choices("abcdefgh ", k=200_000)))
     Article.objects.filter(pk=articles[19].pk).delete()
-    with relaying(), running(Enricher()) as enricher:
+    with relaying(), running(Enricher()):
         until(lambda: not pending(), what="a drained outbox")
-        until(lambda: enricher._processed == OutboxEvent.objects.count(), what="all events enriched")
+        until(lambda: len(committed(conf.enriched_topic())) == len(captured()), what="all events enriched")
 
     events = _read(tmp_path)
 

@@ -109,7 +109,7 @@ def _reads_as_one_table(folder) -> None:
         (folder / f"{number}.parquet").write_bytes(objects.read(name).content)
     table = f"read_parquet('{folder}/*.parquet', union_by_name = true)"
     columns = f"count(*), count(DISTINCT (article_id, sequence)), max({FIELD['name']})"
-    count, distinct, _ = duckdb.connect().execute(f"SELECT {columns} FROM {table}").fetchone()
+    ((count, distinct, _),) = duckdb.connect().execute(f"SELECT {columns} FROM {table}").fetchall()
     assert (count, distinct) == (240, 240)
     shapes = {FIELD["name"] in pq.read_schema(path).names for path in folder.glob("*.parquet")}
     assert shapes == {True, False}, "written by the old and by the new archive sink"

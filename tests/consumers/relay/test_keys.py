@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audittrail.events.event import Event
 from consumers import conf
 from consumers.relay.keys import REMEMBERED, SPREAD, ByArticleWhileCool, lane_partitions, partition_of
 from examples.read_enriched import InOrder
 from newsroom.models import Article
+from testkit.audittrail.events import raw_event
 from testkit.consumers.relaying import relaying
 from testkit.consumers.witness import captured, committed, faults, pending, published, some_articles
 from testkit.waiting import until
@@ -17,8 +19,8 @@ START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 STORY = "newsroom.article:1"
 
 
-def event(sequence: int, seconds: float, article: str = STORY) -> dict:
-    return {"article_id": article, "sequence": sequence, "recorded_at": START + timedelta(seconds=seconds)}
+def event(sequence: int, seconds: float, article: str = STORY) -> Event:
+    return raw_event(article_id=article, sequence=sequence, recorded_at=START + timedelta(seconds=seconds))
 
 
 def keys_of(rate: float, seconds: int, strategy: ByArticleWhileCool, since: float = 0) -> list[str]:

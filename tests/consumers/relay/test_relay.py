@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from audittrail import contracts
 from audittrail.archive import large_payloads
 from audittrail.contracts.codec import Codec
+from audittrail.events.event import Event
 from audittrail.models import Head, OutboxEvent
 from consumers import conf, database
 from consumers.kafka import clients
 from consumers.kafka.schema_registry import schemas
-from consumers.models import RelayLane
+from consumers.models import ProcessState, RelayLane
 from consumers.relay.keys import STRATEGIES, lane_partitions, partition_of
 from consumers.relay.lane import LaneReport, LaneWorker
 from consumers.relay.lanes import ensure_lanes
@@ -25,6 +26,7 @@ from consumers.relay.recovery import LaneHalted, Progress, Recovery, recovery
 from consumers.relay.runner import share, summary
 from consumers.relay.store import LanesInUse, LaneStore, LeaseLost
 from newsroom.models import Article, Tag
+from testkit.audittrail.events import raw_event
 from testkit.consumers.witness import committed, pending, published, some_articles
 from testkit.waiting import until
 
@@ -81,7 +83,7 @@ def test_the_partition_of_a_key_is_pinned():
 
 
 def test_the_hour_of_recording_spreads_an_article():
-    event = {"article_id": "newsroom.article:1", "recorded_at": datetime(2026, 3, 1, 9, 59, tzinfo=UTC)}
+    event = raw_event(article_id="newsroom.article:1", recorded_at=datetime(2026, 3, 1, 9, 59, tzinfo=UTC))
 
     assert STRATEGIES["article_hour"]()(event) == "newsroom.article:1|2026-03-01T09"
 
@@ -95,12 +97,12 @@ def test_every_lane_belongs_to_one_process(processes, lanes):
 
 def test_a_process_is_in_the_worst_state_of_its_lanes_and_says_which():
     reports = {
-        0: LaneReport("running"),
-        1: LaneReport("waiting", "Kafka is away"),
-        2: LaneReport("waiting", "Kafka is away"),
+        0: LaneReport(ProcessState.RUNNING),
+        1: LaneReport(ProcessState.WAITING, "Kafka is away"),
+        2: LaneReport(ProcessState.WAITING, "Kafka is away"),
     }
 
-    assert summary(reports) == LaneReport("waiting", "lane 1, 2: Kafka is away")
+    assert summary(reports) == LaneReport(ProcessState.WAITING, "lane 1, 2: Kafka is away")
 
 
 # Real services
@@ -136,7 +138,7 @@ def _drained() -> None:
     until(lambda: not pending(), what="a drained outbox")
 
 
-def _decode(message) -> dict:
+def _decode(message) -> Event:
     return Codec(contracts.RAW, contracts.latest(contracts.RAW), 0).decode(message.value(), schemas().by_id)
 
 
@@ -232,7 +234,7 @@ def test_an_invalid_event_is_set_aside_and_the_article_goes_on(relay):
     _drained()
 
     assert [sequence for _, sequence in published()] == [1, 3]
-    assert "salt: has 1 bytes" in OutboxEvent.objects.get(sequence=2).set_aside
+    assert "salt: has 1 bytes" in str(OutboxEvent.objects.get(sequence=2).set_aside)
     assert Head.objects.get().keyframe_due
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -56,7 +57,8 @@ class Crashes:
     """Rolls a die at each step while `active`; counts the crashes by step."""
 
     def __init__(self, seed: int):
-        self.active, self.seen, self._chance = True, {}, random.Random(seed)
+        self.active, self._chance = True, random.Random(seed)
+        self.seen: dict[str, int] = {}
 
     def __call__(self, step: str) -> None:
         if self.active and self._chance.random() < 0.03:
@@ -122,23 +124,26 @@ def _marked() -> int:
     return OutboxEvent.objects.exclude(published_at=None).count()
 
 
+def _relay_process() -> subprocess.Popen:
+    command = [sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ.copy())
+
+
+def _moved_on_or_ended(marked: int, process: subprocess.Popen) -> bool:
+    return _marked() > marked or process.poll() is not None
+
+
 def test_killing_the_process_again_and_again_changes_nothing(own_trail):
     chance = random.Random(11)
-    process = None
     with writers(some_articles(40)):
         for _ in range(6):
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"], cwd=ROOT, env=os.environ.copy()
-            )
-            before = _marked()
-            until(lambda: _marked() > before or process.poll() is not None, what="a relay at work")
+            process = _relay_process()
+            until(partial(_moved_on_or_ended, _marked(), process), what="a relay at work")
             assert process.poll() is None, "the relay ended by itself"
             time.sleep(chance.random())
             process.send_signal(signal.SIGKILL)
             process.wait()
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "run_consumer", "relay", "--slot", "1"], cwd=ROOT, env=os.environ.copy()
-    )
+    process = _relay_process()
     try:
         until(lambda: not pending(), what="a drained outbox")
     finally:

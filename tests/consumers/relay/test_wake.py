@@ -88,11 +88,16 @@ def test_the_task_that_is_sent_by_name_exists():
     assert wake_relay.name == wake.WAKE_TASK
 
 
+def _wait(store: LaneStore, woken: threading.Event) -> None:
+    store.wait(30)
+    woken.set()
+
+
 def test_a_wake_reaches_a_waiting_lane(fresh_database):
     with database.connect() as connection:
         store = LaneStore(connection, 1)
         woken = threading.Event()
-        waiting = threading.Thread(target=lambda: (store.wait(30), woken.set()), daemon=True)
+        waiting = threading.Thread(target=_wait, args=(store, woken), daemon=True)
         started = time.monotonic()
         waiting.start()
         until(lambda: wake_relay() or woken.is_set(), what="a wake")

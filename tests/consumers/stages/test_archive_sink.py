@@ -2,6 +2,8 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -11,6 +13,7 @@ from django.core.management import call_command
 from audittrail import contracts
 from audittrail.archive import large_payloads, objects, reader, seal, writer
 from audittrail.archive.object_storage import archive_storage
+from audittrail.events.event import EnrichedEvent
 from consumers import conf
 from consumers.errors import Fenced, NotReady
 from consumers.kafka import clients, schema_registry, topics
@@ -45,7 +48,9 @@ def sink(own_trail, bucket):
     sink.close()
 
 
-def record(offset: int, content: dict | bytes | None = None, partition: int = 0, at: datetime = NOON) -> Record:
+def record(
+    offset: int, content: EnrichedEvent | bytes | None = None, partition: int = 0, at: datetime = NOON
+) -> Record:
     value = (
         content
         if isinstance(content, bytes)
@@ -109,7 +114,8 @@ def test_a_large_event_is_stored_in_full(sink):
     identity = {name: event(0, 1)[name] for name in ("event_id", "article_id", "sequence", "hash", "previous_hash")}
     whole = raw_event(**identity)
     reference = large_payloads.put(schema_registry.codec(contracts.RAW).encode(whole))
-    sink.process([record(0, event(0, 1) | identity | {"changes": [], "labels": {}, "payload": reference})])
+    referring = event(0, 1, **identity, changes=[], labels={}, payload=reference)
+    sink.process([record(0, referring)])
     (found,) = reader.events()
     assert (found["changes"], found["labels"], found["payload"]) == (whole["changes"], whole["labels"], reference)
 
@@ -119,7 +125,7 @@ def test_an_object_store_away_is_waited_for(sink, monkeypatch):
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
 
     with monkeypatch.context() as patch:
-        patch.setattr(storages["audit"].client, "put_object", away)
+        patch.setattr(archive_storage.client, "put_object", away)
         with pytest.raises(NotReady, match="object store"):
             sink.process([record(0), record(0, partition=1)])
     sink.process([record(0), record(0, partition=1)])
@@ -192,13 +198,17 @@ def test_a_day_is_passed_when_everything_appended_on_it_is_archived(sink):
     assert sealing.passed([today], tomorrow) == []
 
 
+def _at_least(count: int) -> bool:
+    return len(stored()) >= count
+
+
 def test_killed_while_it_works_it_loses_and_doubles_nothing(sink, monkeypatch):
     monkeypatch.setenv("AUDIT_ARCHIVE_BUCKET", archive_storage.bucket_name)
-    settings = {"AUDIT_ARCHIVE_BATCH_RECORDS": "50", "AUDIT_SESSION_TIMEOUT": "6"}
+    settings: dict[str, Any] = {"AUDIT_ARCHIVE_BATCH_RECORDS": "50", "AUDIT_SESSION_TIMEOUT": "6"}
     fill(1600)
     for enough in (100, 400):
         with process("archive", **settings):
-            until(lambda enough=enough: len(stored()) >= enough, what=f"{enough} events")
+            until(partial(_at_least, enough), what=f"{enough} events")
     with process("archive", **settings):
         until(lambda: len(stored()) >= 1600, what="all events")
     assert len(stored()) == len(set(stored())) == 1600 and list(reader.check()) == []

@@ -11,7 +11,9 @@ from consumers.errors import NotReady
 from consumers.kafka import schema_registry
 from consumers.messages import large_payloads
 from consumers.records import Record
-from consumers.stages.enricher import Enricher, Profiles, action, enrichment
+from consumers.stages.actor_profiles import ActorProfiles
+from consumers.stages.enricher import Enricher
+from consumers.stages.enrichment import action, enrichment
 from testkit.audittrail.events import PROFILE, change, raw_event, text_change
 from testkit.consumers.running import raw
 
@@ -82,14 +84,14 @@ def known(version: int, name: str) -> ActorProfile:
 
 def test_an_actor_is_who_they_were_then(fresh_database):
     then, now = known(1, "Kim Lee"), known(2, "Kim Park")
-    profiles = Profiles()
+    profiles = ActorProfiles()
     profiles.learn([actor(1), actor(2)])
     assert (profiles.of(actor(1)), profiles.of(actor(2))) == (then, now)
 
 
 def test_a_known_version_is_never_asked_for_again(fresh_database, django_assert_num_queries):
     known(1, "Kim")
-    profiles = Profiles()
+    profiles = ActorProfiles()
     with django_assert_num_queries(1, using="pipeline"):
         profiles.learn([actor(1), actor(1)])
         profiles.learn([actor(1)])
@@ -97,18 +99,18 @@ def test_a_known_version_is_never_asked_for_again(fresh_database, django_assert_
 
 def test_a_version_that_is_not_there_yet_is_waited_for(fresh_database):
     with pytest.raises(NotReady, match=r"version 3 of newsroom\.author:7"):
-        Profiles().learn([actor(3)])
+        ActorProfiles().learn([actor(3)])
 
 
 @pytest.mark.parametrize("unversioned", [actor(None), actor(None, id=None), actor(1, id="a\0b")])
 def test_an_actor_without_a_version_has_no_profile(unversioned):
-    profiles = Profiles()
+    profiles = ActorProfiles()
     profiles.learn([unversioned])
     assert profiles.of(unversioned) is None
 
 
 def test_a_snapshot_is_used_as_it_was_sent():
-    profiles, sent = Profiles(), actor(1, snapshot=PROFILE)
+    profiles, sent = ActorProfiles(), actor(1, snapshot=PROFILE)
     profiles.learn([sent])
     assert profiles.of(sent) == PROFILE
 

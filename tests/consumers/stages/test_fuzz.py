@@ -9,6 +9,7 @@ import pytest
 
 from audittrail import contracts
 from audittrail.archive.object_storage import archive_storage
+from audittrail.events.event import EnrichedEvent
 from audittrail.models import AuditEvent
 from consumers import conf
 from consumers.dead_letters import wire_format
@@ -17,7 +18,7 @@ from consumers.models import DeadLetter, Member
 from consumers.records import Record, Rejection
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
-from testkit.audittrail.events import PROFILE
+from testkit.audittrail.events import PROFILE, enriched_event
 from testkit.consumers.running import positions, put, raw, running
 from testkit.consumers.witness import committed
 from testkit.waiting import until
@@ -25,6 +26,9 @@ from testkit.waiting import until
 pytestmark = pytest.mark.timeout(300)
 
 NOISE, VALID = 10_000, 100
+
+RawMessage = tuple[int, bytes | None, bytes | None, dict[str, bytes]]
+"""Partition, key, value and headers."""
 
 
 @pytest.fixture
@@ -52,10 +56,16 @@ def noise(chance: random.Random, value: bytes) -> bytes | None:
     return chance.choice(kinds)()
 
 
-def with_noise(values: list[bytes]) -> list[tuple]:
+def enriched(number: int, **values) -> EnrichedEvent:
+    """A valid enriched event of article `number`."""
+    extra = {"action": "edited", "actor_profile": PROFILE, "words_added": 1, "words_removed": 0}
+    return enriched_event(**{**raw(number, **values), **extra})
+
+
+def with_noise(values: list[bytes]) -> list[RawMessage]:
     """The values, each in the partition of its number, scattered among noise."""
     chance = random.Random(7)
-    messages = [
+    messages: list[RawMessage] = [
         (chance.randrange(3), None, noise(chance, chance.choice(values)), {"broken": b"\xff"}) for _ in range(NOISE)
     ]
     messages += [(0, None, os.urandom(900_000), {})] * 3
@@ -98,8 +108,7 @@ def test_noise_on_the_raw_topic(never_halting):
 
 
 def test_noise_on_the_enriched_topic(never_halting):
-    extra = {"action": "edited", "actor_profile": PROFILE, "words_added": 1, "words_removed": 0}
-    events = [raw(number) | extra for number in range(VALID)]
+    events = [enriched(number) for number in range(VALID)]
     messages = with_noise([schema_registry.codec(contracts.ENRICHED).encode(event) for event in events])
     put(conf.enriched_topic(), messages)
     with running(DatabaseSink()):
@@ -112,8 +121,10 @@ def test_noise_on_the_enriched_topic(never_halting):
 def test_noise_on_the_dead_letters(never_halting):
     writer = wire_format.Writer("enricher", schema_registry.schemas())
     rejected = [Record("raw", 0, offset, 0, None, {}, b"x") for offset in range(VALID)]
-    letters = [writer.message(Rejection(record, "malformed", "newsroom", None, None)).value for record in rejected]
-    wrong_type = [(0, None, letter.replace(b'"detail":"', b'"detail":7,"more":"'), {}) for letter in letters]
+    letters = [writer.message(Rejection(record, "malformed", "newsroom")).value or b"" for record in rejected]
+    wrong_type: list[RawMessage] = [
+        (0, None, letter.replace(b'"detail":"', b'"detail":7,"more":"'), {}) for letter in letters
+    ]
     put(conf.dead_letter_topic(), with_noise(letters) + wrong_type)
     with running(DatabaseSink()):
         until(
@@ -128,8 +139,7 @@ def test_noise_on_the_dead_letters(never_halting):
 
 
 def test_repeated_and_missing_sequences_harm_nothing(never_halting):
-    extra = {"action": "edited", "actor_profile": PROFILE, "words_added": 1, "words_removed": 0}
-    events = [raw(number, sequence=sequence) | extra for number in range(20) for sequence in (2, 3, 5, 8)]
+    events = [enriched(number, sequence=sequence) for number in range(20) for sequence in (2, 3, 5, 8)]
     codec = schema_registry.codec(contracts.ENRICHED)
     put(
         conf.enriched_topic(), [(0, b"key", codec.encode(event), {}) for event in [*events, *events, *reversed(events)]]

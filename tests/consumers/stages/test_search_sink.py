@@ -1,10 +1,14 @@
 """The search sink: each event once, forks as evidence, bad documents alone, waiting while Elasticsearch is away."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 from elasticsearch import Elasticsearch
 
 from audittrail import conf as audit
 from audittrail import contracts
+from audittrail.events.event import EnrichedEvent
 from audittrail.models import Fork
 from audittrail.search import index
 from consumers import conf
@@ -29,7 +33,7 @@ def sink(own_contracts):
     indexes.drop()
 
 
-def record(content: dict | bytes, offset: int = 0) -> Record:
+def record(content: EnrichedEvent | bytes, offset: int = 0) -> Record:
     value = content if isinstance(content, bytes) else schema_registry.codec(contracts.ENRICHED).encode(content)
     return Record(conf.enriched_topic(), 0, offset, 0, None, {}, value)
 
@@ -113,12 +117,16 @@ def test_from_the_enriched_topic_to_the_index(own_trail, sink):
         until(lambda: len(indexes.ids()) == 40, what="40 documents")
 
 
+def _at_least(count: int) -> bool:
+    return len(indexes.ids()) >= count
+
+
 def test_killed_while_it_works_it_loses_and_doubles_nothing(own_trail, sink):
     encode = schema_registry.codec(contracts.ENRICHED).encode
     events = [event(number % 8, number // 8 + 1) for number in range(1600)]
     put(conf.enriched_topic(), [(number % PARTITIONS, b"k", encode(each), {}) for number, each in enumerate(events)])
-    settings = {"AUDIT_BATCH_RECORDS": "50", "AUDIT_SESSION_TIMEOUT": "6"}
+    settings: dict[str, Any] = {"AUDIT_BATCH_RECORDS": "50", "AUDIT_SESSION_TIMEOUT": "6"}
     for enough in (100, 400, 1600):
         with process("search", **settings):
-            until(lambda enough=enough: len(indexes.ids()) >= enough, what=f"{enough} documents")
+            until(partial(_at_least, enough), what=f"{enough} documents")
     assert len(indexes.ids()) == 1600 and not Fork.objects.exists()
