@@ -114,7 +114,7 @@ def test_a_large_event_is_stored_in_full(sink):
     identity = {name: event(0, 1)[name] for name in ("event_id", "article_id", "sequence", "hash", "previous_hash")}
     whole = raw_event(**identity)
     reference = large_payloads.put(schema_registry.codec(contracts.RAW).encode(whole))
-    referring = event(0, 1, **identity, changes=[], labels={}, payload=reference)
+    referring: EnrichedEvent = {**event(0, 1), **large_payloads.without_content(whole), "payload": reference}
     sink.process([record(0, referring)])
     (found,) = reader.events()
     assert (found["changes"], found["labels"], found["payload"]) == (whole["changes"], whole["labels"], reference)
