@@ -338,7 +338,8 @@ def test_eight_threads_changing_overlapping_articles_leave_no_gap_and_no_deadloc
     Section.objects.create(name="World", slug="world")
     ids = [make_article().pk for _ in range(20)]
     tags = [Tag.objects.create(name=f"t{n}").pk for n in range(5)]
-    failures, until = [], threading.Event()
+    failures: list[Exception] = []
+    until = threading.Event()
     threads = [
         threading.Thread(target=_overlapping_writer, args=(fresh_database, ids, tags, seed, failures, until))
         for seed in range(8)
@@ -359,12 +360,14 @@ def test_eight_threads_changing_overlapping_articles_leave_no_gap_and_no_deadloc
 
 def assert_continuous(trail: list[OutboxEvent]) -> None:
     """Every `before` is the `after` before it, and every hash is chained."""
-    state, texts, previous = {}, {}, b"\0" * 32
+    state: dict[str, object] = {}
+    texts: dict[str, str | None] = {}
+    previous = b"\0" * 32
     for event in trail:
         assert bytes(event.previous_hash) == previous
         previous = bytes(event.hash)
         if event.operation == "create":
-            state = event.scalars | event.relations
+            state = {**(event.scalars or {}), **(event.relations or {})}
         for change in event.changes:
             if change["kind"] == "scalar":
                 assert change["before"] == state[change["field"]]

@@ -3,13 +3,14 @@
 import pytest
 
 from audittrail.events import edit_script
+from audittrail.events.event import Change
 from audittrail.events.versions import State
 from audittrail.web.change_formatters import formatter_of
 from testkit.audittrail.events import change, text_change
 from testkit.audittrail.histories import BODY, HOSTILE, edited_event
 
 
-def row(record: dict, before: State | None = None, **values) -> str:
+def row(record: Change, before: State | None = None, **values) -> str:
     return formatter_of(edited_event(changes=[record], **values), record, before).inline()
 
 

@@ -55,7 +55,10 @@ def test_the_supervisors_connections_lead_nowhere_in_the_child():
 
 def test_a_child_is_known_by_its_name_and_has_a_session_of_its_own():
     script = """
-        print(launched(lambda: print(open("/proc/self/cmdline").read().rstrip(chr(0)), os.getsid(0) == os.getpid(), flush=True)))
+        def work():
+            print(open("/proc/self/cmdline").read().rstrip(chr(0)), os.getsid(0) == os.getpid(), flush=True)
+
+        print(launched(work))
     """
 
     assert run(script).splitlines() == ["manage.py run_consumer relay --slot 1 True", "0"]
