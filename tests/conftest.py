@@ -7,6 +7,7 @@ pytest_plugins = [
     "testkit.databases",
     "testkit.audittrail.archives",
     "testkit.consumers.contract_files",
+    "testkit.consumers.logins",
     "testkit.consumers.trail",
     "testkit.kafka.fixtures",
 ]

@@ -1,43 +1,22 @@
-"""Dead letters in the admin and in the API: shown as they are, put back by who may."""
-
-import base64
-import uuid
+"""Dead letters in the admin: shown as they are, put back by who may."""
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.urls import reverse
-from django.utils import timezone
 
 from consumers import conf, tasks
 from consumers.admin.dead_letters import dump
-from consumers.models import ControlAction, DeadLetter
+from consumers.models import ControlAction
+from testkit.consumers.letters import letter
 from testkit.consumers.witness import committed
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
 
-def letter(topic: str, **fields) -> DeadLetter:
-    given = {
-        "id": uuid.uuid4(),
-        "stage": "enricher",
-        "reason": "wrong_magic_byte",
-        "detail": "starts with 0xff",
-        "origin_topic": topic,
-        "origin_partition": 0,
-        "origin_offset": 7,
-        "key": b"k",
-        "headers": {"ce_id": base64.b64encode(b"an id").decode()},
-        "value": b"\xff<script>alert(1)</script>",
-        "failed_at": timezone.now(),
-    }
-    return DeadLetter.objects.create(**given | fields)
-
-
 @pytest.fixture
-def boss(client):
-    user = get_user_model().objects.create_superuser("boss", "", "secret")
-    client.force_login(user)
-    return user
+def boss(boss, client):
+    """Logged in."""
+    client.force_login(boss)
+    return boss
 
 
 def test_bytes_are_shown_as_hexadecimal_and_text():
@@ -83,17 +62,5 @@ def test_the_task_puts_letters_back_and_records_who_asked(own_trail, boss):
     tasks.replay_dead_letters([str(found.pk)], boss.pk)
 
     message = committed(conf.raw_topic())[0]
-    assert (message.partition(), message.key(), message.value()) == (0, b"k", bytes(found.value))
+    assert (message.partition(), message.key(), message.value()) == (0, b"k", found.value)
     assert ControlAction.objects.get().detail == "1 put back"
-
-
-def test_the_api_lists_letters_and_says_how_many_can_be_put_back(client, boss):
-    found = letter(conf.raw_topic())
-
-    listed = client.get("/api/dead-letters/?stage=enricher").json()["results"]
-    answer = client.post(
-        "/api/dead-letters/replay/", {"ids": [str(found.pk)], "dry_run": True}, content_type="application/json"
-    )
-
-    assert [(each["id"], each["replayable"]) for each in listed] == [(str(found.pk), True)]
-    assert answer.json() == {"replayable": 1}

@@ -12,9 +12,10 @@ from django.utils import timezone
 from consumers import stages
 from consumers.admin import stage_cards
 from consumers.models import LagSample, Member, ProcessState, StageControl
+from consumers.operations import outbox_retention
 from consumers.supervision import status
 from consumers.supervision.status import ProcessStatus, observe
-from consumers.tasks import sample_lag
+from consumers.tasks import prune, sample_lag
 
 
 def process(state: str, reason: str = "", silent: float = 0.5) -> ProcessStatus:
@@ -101,13 +102,10 @@ def test_a_stage_that_has_left_the_table_is_not_sampled(own_trail):
 
 
 def test_old_samples_are_forgotten(own_trail, monkeypatch):
-    from consumers import tasks
-    from consumers.operations import outbox_retention
-
     monkeypatch.setattr(outbox_retention, "prune", lambda: 0)
     LagSample.objects.create(stage="search", at=timezone.now() - timedelta(days=3), lag=1)
     LagSample.objects.create(stage="search", at=timezone.now(), lag=1)
 
-    tasks.prune()
+    prune()
 
     assert LagSample.objects.count() == 1
