@@ -17,6 +17,7 @@ from audittrail.models import AuditEvent
 from consumers import conf
 from consumers.dead_letters import wire_format
 from consumers.dead_letters.replay import REPLAYED_FROM, original, replay
+from consumers.kafka.schema_registry import Schemas
 from consumers.models import DeadLetter
 from consumers.records import Record, Rejection
 from consumers.stages.database import DatabaseSink
@@ -26,8 +27,11 @@ from testkit.consumers.witness import committed
 from testkit.waiting import until
 
 
-class Registered:
-    """The registry as far as writers and readers need it."""
+class Registered(Schemas):
+    """A registry of one schema."""
+
+    def __init__(self) -> None:
+        pass
 
     def id_of(self, contract: str, version: int) -> int:
         assert contract == contracts.DEAD_LETTERS
@@ -190,7 +194,7 @@ def test_a_dead_letter_replayed_after_the_cause_is_mended_reaches_its_place(own_
     value = schema_registry.codec(contracts.RAW).encode(event)
     put(conf.raw_topic(), [(1, b"k", b"\x00\x7f\x00\x00\x01" + value[5:], {})])
     with running(Enricher()), running(DatabaseSink()):
-        found = until(lambda: DeadLetter.objects.first(), what="a dead letter")
+        found = until(DeadLetter.objects.first, what="a dead letter")
         DeadLetter.objects.using("pipeline").update(value=value)
         replay(waiting())
         until(lambda: AuditEvent.objects.filter(event_id=event["event_id"]).exists(), what="the replayed event's row")

@@ -72,7 +72,7 @@ def test_one_message_and_its_marker_are_lag(own_trail):
     _write(b"one", b"two")
     _read_up_to(1)
 
-    assert consumer_lag.total(_lag_of_enricher()) > 0
+    assert consumer_lag.total(_lag_of_enricher()) not in (None, 0)
 
 
 def test_a_group_that_never_committed_has_everything_before_it(own_trail):

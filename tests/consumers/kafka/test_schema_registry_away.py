@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(120)
 def gate(own_trail):
     """A gate between everything and the registry; this process has forgotten what it knew."""
     real = urlsplit(conf.schema_registry_url())
+    assert real.hostname and real.port
     with Gate((real.hostname, real.port)) as gate, pytest.MonkeyPatch.context() as environment:
         environment.setenv("AUDIT_RETRY_CAP", "1")
         environment.setenv("SCHEMA_REGISTRY_URL", real._replace(netloc=f"127.0.0.1:{gate.port}").geturl())

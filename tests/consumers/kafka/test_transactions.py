@@ -1,13 +1,16 @@
 """The transactional producer against a client that fails as librdkafka can: no service is needed."""
 
 from contextlib import contextmanager
+from typing import cast
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from consumers import conf
 from consumers.dead_letters import replay
 from consumers.errors import Evicted, Fenced, NotReady
 from consumers.kafka import clients, transactions
+from consumers.kafka.protocols import DeliveryCallback, ProducerClient
 from consumers.kafka.transactions import Offsets, TransactionalProducer
 from consumers.records import Message, Record
 from consumers.relay import publisher
@@ -26,31 +29,49 @@ ABORTABLE = KafkaError(KafkaError.UNKNOWN_MEMBER_ID, "evicted", False, False, Tr
 UNDELIVERED = KafkaError(KafkaError._MSG_TIMED_OUT, "a message failed")
 
 
-class Client:
+class Client(ProducerClient):
     """Notes what is asked of it in `log`, and raises what `errors` has for a call, each error once."""
 
     def __init__(self, log: list[str], errors: dict[str, list[Exception]], undelivered: list[KafkaError]):
         self.log, self.errors, self.undelivered, self.unconfirmed = log, errors, undelivered, 0
-        self.reports = []
+        self.reports: list[DeliveryCallback] = []
 
-    def __getattr__(self, name: str):
-        def call(*arguments):
-            self.log.append(name)
-            if self.errors.get(name):
-                raise self.errors[name].pop(0)
+    def _asked(self, call: str) -> None:
+        self.log.append(call)
+        if self.errors.get(call):
+            raise self.errors[call].pop(0)
 
-        return call
+    def init_transactions(self, timeout: float = -1) -> None:
+        self._asked("init_transactions")
 
-    def produce(self, topic, value, key, partition, headers, on_delivery):
-        self.log.append("produce")
-        if self.errors.get("produce"):
-            raise self.errors["produce"].pop(0)
+    def begin_transaction(self) -> None:
+        self._asked("begin_transaction")
+
+    def send_offsets_to_transaction(self, positions, group_metadata, timeout: float = -1) -> None:
+        self._asked("send_offsets_to_transaction")
+
+    def commit_transaction(self, timeout: float = -1) -> None:
+        self._asked("commit_transaction")
+
+    def abort_transaction(self, timeout: float = -1) -> None:
+        self._asked("abort_transaction")
+
+    def purge(self) -> None:
+        self._asked("purge")
+
+    def poll(self, timeout: float = -1) -> int:
+        self._asked("poll")
+        return 0
+
+    def produce(self, topic, value=None, key=None, partition=-1, *, on_delivery=None, headers=None) -> None:
+        self._asked("produce")
         self.reports.append(on_delivery)
 
-    def flush(self, seconds: float) -> int:
-        self.log.append("flush")
+    def flush(self, timeout: float = -1) -> int:
+        self._asked("flush")
         for report in self.reports:
-            report(self.undelivered.pop(0) if self.undelivered else None, None)
+            # The report of a real client has the message as well; nobody reads it.
+            report(self.undelivered.pop(0) if self.undelivered else None, None)  # type: ignore[arg-type]  # see above
         self.reports.clear()
         return self.unconfirmed
 
@@ -59,11 +80,14 @@ class Kafka:
     """Makes clients that share a log; counts them, and notes a drop of one in doubt."""
 
     def __init__(self):
-        self.log, self.errors, self.undelivered, self.clients, self.doubts = [], {}, [], [], 0
+        self.log: list[str] = []
+        self.errors: dict[str, list[Exception]] = {}
+        self.undelivered: list[KafkaError] = []
+        self.clients: list[Client] = []
+        self.doubts = 0
         self.producer = TransactionalProducer(self.make, lambda: 9.0, self._doubt)
 
-    def make(self, *_, **settings) -> Client:
-        self.settings = settings
+    def make(self, *_: object) -> Client:
         self.clients.append(Client(self.log, self.errors, self.undelivered))
         return self.clients[-1]
 
@@ -157,7 +181,7 @@ def test_a_full_queue_is_waited_for(kafka):
 
 
 def test_a_queue_that_stays_full_is_given_up(kafka, monkeypatch):
-    monkeypatch.setattr(transactions.conf, "transaction_timeout_seconds", lambda: -1.0)
+    monkeypatch.setattr(conf, "transaction_timeout_seconds", lambda: -1.0)
     kafka.errors["produce"] = [BufferError()]
     with pytest.raises(NotReady, match="queue stays full"):
         kafka.producer.write(MESSAGES)
@@ -223,8 +247,8 @@ def test_what_a_client_raises_when_it_is_dropped_hides_nothing(kafka, error):
 # Those who write in transactions
 
 
-class Consumer:
-    """A consumer whose group has committed nothing of use."""
+class _Consumer:
+    """A consumer whose group has committed nothing."""
 
     def consumer_group_metadata(self):
         return "the group's metadata"
@@ -233,8 +257,11 @@ class Consumer:
         return places
 
 
+CONSUMER = cast(Consumer, _Consumer())
+
+
 def _delivery(kafka: Kafka) -> ExactlyOnce:
-    return ExactlyOnce(Consumer(), "enricher", kafka.make, lambda: 9.0)
+    return ExactlyOnce(CONSUMER, "enricher", kafka.make, lambda: 9.0)
 
 
 def _batch() -> Batch:
@@ -296,21 +323,21 @@ def _settings_of(make) -> dict:
 @pytest.mark.parametrize(
     ("make", "identity", "own"),
     [
-        (lambda: publisher.Publisher(3, None), "relay-lane-3", {"retries": 5}),
+        (lambda: publisher.Publisher(3, CONSUMER), "relay-lane-3", {"retries": 5}),
         (lambda: replay._write(MESSAGES), "dead-letter-replay", {}),
-        (lambda: delivery.chosen(Consumer(), "enricher", "member-01", lambda: 9.0).ready(), "member-01", {}),
+        (lambda: delivery.chosen(CONSUMER, "enricher", "member-01", lambda: 9.0).ready(), "member-01", {}),
     ],
 )
 def test_each_transactional_producer_has_the_measured_settings(monkeypatch, make, identity, own):
     monkeypatch.setattr(clients, "Producer", _recorded)
-    monkeypatch.setattr(clients.conf, "kafka_bootstrap_servers", lambda: "nowhere:9092")
+    monkeypatch.setattr(conf, "kafka_bootstrap_servers", lambda: "nowhere:9092")
     wanted = {
         "retry.backoff.ms": 5,
         "enable.idempotence": True,
         "acks": "all",
         "linger.ms": 10,
         "compression.type": "lz4",
-        "transaction.timeout.ms": int(clients.conf.transaction_timeout_seconds() * 1000),
+        "transaction.timeout.ms": int(conf.transaction_timeout_seconds() * 1000),
         "message.max.bytes": clients.LARGEST_MESSAGE,
     } | own
     settings = _settings_of(make)

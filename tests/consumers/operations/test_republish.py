@@ -10,6 +10,7 @@ from consumers import conf, database
 from consumers.kafka import clients
 from consumers.models import RelayLane
 from consumers.relay import lane as lane_module
+from consumers.relay import publisher as publisher_module
 from consumers.relay.lane import LaneWorker
 from consumers.relay.lanes import ensure_lanes
 from testkit.consumers.witness import captured, faults, pending, published, some_articles
@@ -77,13 +78,13 @@ def test_a_quiet_lane_keeps_its_number_in_kafka(own_trail, monkeypatch):
     monkeypatch.setenv("AUDIT_RELAY_LANES", "1")
     monkeypatch.setattr(lane_module, "NUMBER_KEPT", 0.0)
     kept = []
-    original = lane_module.Publisher.publish
+    original = publisher_module.Publisher.publish
 
     def publish(self, messages, number):
         original(self, messages, number)
         kept.append((len(messages), number))
 
-    monkeypatch.setattr(lane_module.Publisher, "publish", publish)
+    monkeypatch.setattr(publisher_module.Publisher, "publish", publish)
     some_articles(1)
     with database.connect() as connection:
         ensure_lanes(connection, 1, lambda lane: None)
