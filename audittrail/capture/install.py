@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from audittrail import conf
-from audittrail.capture import generate
+from audittrail.capture import triggers as generate
 from audittrail.tracking import all_actors, all_tracked
 
 
