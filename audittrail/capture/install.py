@@ -9,7 +9,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from audittrail import conf
-from audittrail.capture import triggers as generate
+from audittrail.capture.expressions import quoted
+from audittrail.capture.state_functions import dispatch_functions, state_functions
+from audittrail.capture.triggers import actor_triggers, article_triggers, relation_triggers
 from audittrail.tracking import all_actors, all_tracked
 
 
@@ -22,20 +24,20 @@ def installation(connection: BaseDatabaseWrapper) -> str:
     parts = [
         _static("tables.sql"),
         _static("capture.sql"),
-        *(generate.state_functions(each, connection) for each in tracked),
-        generate.dispatch_functions(),
-        *(generate.article_triggers(each, schema) for each in tracked),
-        *(generate.relation_triggers(each, relation, schema) for each in tracked for relation in each.relations),
-        *(generate.actor_triggers(each, schema) for each in actors),
+        *(state_functions(each, connection) for each in tracked),
+        dispatch_functions(),
+        *(article_triggers(each, schema) for each in tracked),
+        *(relation_triggers(each, relation, schema) for each in tracked for relation in each.relations),
+        *(actor_triggers(each, schema) for each in actors),
         _static("triggers.sql"),
         _static("roles.sql"),
     ]
     return (
         "\n".join(parts)
-        .replace("@schema@", generate.quoted(schema))
+        .replace("@schema@", quoted(schema))
         .replace("@keyframe_interval@", str(conf.keyframe_interval()))
-        .replace("@application@", generate.quoted(conf.application_role()))
-        .replace("@pipeline@", generate.quoted(conf.pipeline_role()))
+        .replace("@application@", quoted(conf.application_role()))
+        .replace("@pipeline@", quoted(conf.pipeline_role()))
     )
 
 

@@ -1,172 +1,19 @@
-"""The SQL that differs from model to model: its triggers, and the query that reads an article's tracked state."""
+"""The triggers of tracked tables: each touch of an article is recorded, each version of an author appended."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from django.db import models
-from django.db.backends.base.base import BaseDatabaseWrapper
-
-from audittrail.tracking import (
-    RelationTable,
-    Tracked,
-    TrackedActor,
-    all_tracked,
-    column_field,
-    column_name,
-    primary_key_of,
-    related_model,
+from audittrail.capture.expressions import (
+    array,
+    identifier,
+    literal,
+    primary_key_column,
+    quoted,
+    scalars,
+    tracked_column,
 )
+from audittrail.tracking import RelationTable, Tracked, TrackedActor, column_field, column_name, primary_key_of
 
-if TYPE_CHECKING:
-    from audittrail.tracking import ColumnField
-
-
-def quoted(name: str) -> str:
-    """An identifier of SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: str) -> str:
-    """A text of SQL."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def array(values: Iterable[str]) -> str:
-    """An array of expressions, each a text."""
-    return "ARRAY[" + ", ".join(values) + "]::text[]"
-
-
-def identifier(kind: str) -> str:
-    """The part of a function's name that stands for a kind."""
-    return kind.replace(".", "_")
-
-
-def primary_key_column(model: type[models.Model]) -> str:
-    """The quoted column of a model's primary key."""
-    return quoted(column_name(primary_key_of(model)))
-
-
-def _column(tracked: Tracked, name: str) -> str:
-    return quoted(column_name(tracked.field(name)))
-
-
-def canonical(field: "ColumnField", row: str) -> str:
-    """The value of a column as the one text that stands for it in events, whatever the session's settings.
-
-    Timestamps are ISO 8601 in UTC with microseconds, dates ISO 8601; everything else is PostgreSQL's own text.
-    """
-    column = f"{row}.{quoted(column_name(field))}"
-    target = field.target_field if isinstance(field, models.ForeignKey) else field
-    internal = target.get_internal_type()
-    if internal == "DateTimeField":
-        return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    if internal == "DateField":
-        return f"to_char({column}, 'YYYY-MM-DD')"
-    return f"{column}::text"
-
-
-def scalar(tracked: Tracked, name: str, row: str) -> str:
-    """The canonical value of a tracked column, or its mask."""
-    value = canonical(tracked.field(name), row)
-    return f"audit_mask({value})" if name in tracked.masked else value
-
-
-def scalars(tracked: Tracked, row: str) -> str:
-    """A jsonb_build_object of the short values; in parts, as a function takes a hundred arguments at most."""
-    pairs = [f"{literal(name)}, {scalar(tracked, name, row)}" for name in tracked.fields]
-    parts = [f"jsonb_build_object({', '.join(pairs[at : at + 40])})" for at in range(0, len(pairs), 40)]
-    return " || ".join(parts)
-
-
-STATE = "TABLE (object_pk text, scalars jsonb, relations jsonb, labels jsonb)"
-TEXTS = "TABLE (object_pk text, texts text[])"
-
-
-def state_functions(tracked: Tracked, connection: BaseDatabaseWrapper) -> str:
-    """`audit_state_KIND(pks)`: one row for each live article, as the fold compares it; `audit_texts_KIND(pks)`: its
-    long texts.
-    """
-    pk, key = primary_key_column(tracked.model), primary_key_of(tracked.model)
-    joins = [_relation_join(relation, pk) for relation in tracked.relations]
-    joins += [_label_join(tracked, name, label) for name, label in tracked.labels.items()]
-    relations = ", ".join(f"{literal(r.name)}, {quoted('r_' + r.name)}.ids" for r in tracked.relations)
-    labels = [f"{literal(r.name)}, {quoted('r_' + r.name)}.labels" for r in tracked.relations]
-    labels += [f"{literal(name)}, {quoted('l_' + name)}.labels" for name in tracked.labels]
-    texts = array(f"a.{_column(tracked, name)}::text" for name in tracked.texts)
-    table = f"FROM {quoted(tracked.model._meta.db_table)} a"
-    where = f"WHERE a.{pk} = ANY (pks::{key.rel_db_type(connection)}[])"
-    kind = identifier(tracked.kind)
-    return f"""
-CREATE OR REPLACE FUNCTION audit_state_{kind}(pks text[]) RETURNS {STATE} LANGUAGE sql STABLE AS $$
-  SELECT a.{pk}::text, {scalars(tracked, "a")}, jsonb_build_object({relations}),
-         jsonb_strip_nulls(jsonb_build_object({", ".join(labels)}))
-  {table} {chr(10).join(joins)} {where}
-$$;
-CREATE OR REPLACE FUNCTION audit_texts_{kind}(pks text[]) RETURNS {TEXTS} LANGUAGE sql STABLE AS $$
-  SELECT a.{pk}::text, {texts} {table}  {where}
-$$;"""
-
-
-def _relation_join(relation: RelationTable, pk: str) -> str:
-    column = f"r.{quoted(relation.value_column)}"
-    value = f"{column}::text"
-    order = f"r.{quoted(relation.order_column)}, {column}"
-    named, labels = "", "NULL::jsonb"
-    if relation.label_table and relation.label_key and relation.label_column:
-        named = f"LEFT JOIN {quoted(relation.label_table)} n ON n.{quoted(relation.label_key)} = {column}"
-        labels = f"jsonb_object_agg({value}, n.{quoted(relation.label_column)}::text)"
-    return f"""CROSS JOIN LATERAL (
-    SELECT coalesce(jsonb_agg({value} ORDER BY {order}), '[]') AS ids, {labels} AS labels
-    FROM {quoted(relation.table)} r {named}
-    WHERE r.{quoted(relation.owner_column)} = a.{pk}) {quoted("r_" + relation.name)}"""
-
-
-def _label_join(tracked: Tracked, name: str, label: str) -> str:
-    other = related_model(tracked.field(name))
-    key, named = primary_key_column(other), quoted(column_name(column_field(other, label)))
-    return f"""
-  LEFT JOIN LATERAL (
-    SELECT jsonb_build_object(n.{key}::text, n.{named}::text) AS labels
-    FROM {quoted(other._meta.db_table)} n WHERE n.{key} = a.{_column(tracked, name)}) {quoted("l_" + name)} ON true"""
-
-
-def dispatch_functions() -> str:
-    """The functions by which the fold asks a kind for its state, its texts, its title and its status."""
-    tracked = all_tracked()
-    titles = {t.kind: literal(t.title) for t in tracked}
-    statuses = {t.kind: literal(t.status) for t in tracked if t.status}
-    texts = {t.kind: array(literal(name) for name in t.texts) for t in tracked}
-    return "".join(
-        [
-            _dispatch("audit_state", STATE),
-            _dispatch("audit_texts", TEXTS),
-            _choice("audit_title_field", "text", titles),
-            _choice("audit_status_field", "text", statuses),
-            _choice("audit_text_fields", "text[]", texts),
-        ]
-    )
-
-
-def _dispatch(function: str, returns: str) -> str:
-    branches = "\n  ".join(
-        f"IF kind = {literal(each.kind)} THEN"
-        f" RETURN QUERY SELECT * FROM {function}_{identifier(each.kind)}(pks); RETURN; END IF;"
-        for each in all_tracked()
-    )
-    return f"""
-CREATE OR REPLACE FUNCTION {function}(kind text, pks text[]) RETURNS {returns} LANGUAGE plpgsql STABLE AS $$
-BEGIN
-  {branches}
-  RAISE EXCEPTION 'the audit trail tracks no %', kind USING HINT = 'Track its model, then run manage.py migrate.';
-END $$;"""
-
-
-def _choice(function: str, returns: str, values: dict[str, str]) -> str:
-    branches = " ".join(f"WHEN {literal(kind)} THEN {value}" for kind, value in values.items())
-    body = f"CASE kind {branches} END" if branches else f"NULL::{returns}"
-    return f"""
-CREATE OR REPLACE FUNCTION {function}(kind text) RETURNS {returns}
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT {body} $$;"""
+_ACTOR_VERSION = "audittrail_actorversion (actor_id, version, name, byline, role, desk, recorded_at)"
 
 
 def _trigger_function(name: str, body: str, schema: str) -> str:
@@ -216,7 +63,7 @@ def _touch_of_another_identity(tracked: Tracked, pk: str) -> str:
 def _touch_of_an_update(tracked: Tracked, pk: str) -> str:
     """Goes on where the other ends: a row that stays, if something tracked of it changed."""
     kind, old = literal(tracked.kind), scalars(tracked, "OLD")
-    columns = [_column(tracked, name) for name in tracked.fields]
+    columns = [tracked_column(tracked, name) for name in tracked.fields]
     differs = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in columns)
     return f"""
   ELSIF TG_OP = 'UPDATE' THEN
@@ -239,12 +86,12 @@ def _text_names(tracked: Tracked) -> str:
 
 
 def _texts_before(tracked: Tracked) -> str:
-    return array(f"OLD.{_column(tracked, name)}::text" for name in tracked.texts)
+    return array(f"OLD.{tracked_column(tracked, name)}::text" for name in tracked.texts)
 
 
 def _changed_texts(tracked: Tracked) -> str:
     """An array of the names of changed texts, null for each other."""
-    columns = [(name, _column(tracked, name)) for name in tracked.texts]
+    columns = [(name, tracked_column(tracked, name)) for name in tracked.texts]
     return array(
         f"CASE WHEN OLD.{column} IS DISTINCT FROM NEW.{column} THEN {literal(name)} END" for name, column in columns
     )
@@ -287,9 +134,6 @@ CREATE TRIGGER {function} AFTER INSERT OR UPDATE OF {", ".join(set_columns)} ON 
 INSERT INTO {_ACTOR_VERSION}
 SELECT {prefix} || a.{pk}, 1, {_actor_values(columns, "a")}, clock_timestamp() FROM {table} a
 WHERE NOT EXISTS (SELECT 1 FROM audittrail_actorversion v WHERE v.actor_id = {prefix} || a.{pk});"""
-
-
-_ACTOR_VERSION = "audittrail_actorversion (actor_id, version, name, byline, role, desk, recorded_at)"
 
 
 def _actor_column(actor: TrackedActor, name: str | None) -> str | None:

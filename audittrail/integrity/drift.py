@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from audittrail.capture.triggers import quoted
+from audittrail.capture.expressions import quoted
 from audittrail.integrity.findings import Finding
 from audittrail.tracking import Tracked, all_tracked
 

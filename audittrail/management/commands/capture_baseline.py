@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import track
 
 from audittrail.capture.context import Actor, Context, Origin
-from audittrail.capture.triggers import primary_key_column, quoted
+from audittrail.capture.expressions import primary_key_column, quoted
 from audittrail.tracking import Tracked, all_tracked
 
 _BATCH = 500
