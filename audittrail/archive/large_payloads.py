@@ -70,7 +70,8 @@ def shrink(event: Event, encode: Callable[[Event], bytes]) -> bytes:
 
 
 def resolve(event: AnyEvent, decode: Callable[[bytes], Event]) -> AnyEvent:
-    """The complete event: itself, or with what its reference left out. ``payload`` stays, to tell where that lies.
+    """The complete event: itself, or with what its reference left out. ``payload`` stays, as the reference to
+    that.
 
     ``decode`` turns framed bytes into an event. Raises DanglingPayload, AlteredPayload, or what ``decode`` raises.
     """

@@ -92,7 +92,7 @@ class Codec(Generic[AnyEvent]):
         """The event in framed bytes, in this codec's version.
 
         ``schema_of_id`` gives the schema registered under an id, and is asked once for each; it raises LookupError for
-        an id that does not exist, and whatever it likes, which passes through, when it cannot tell. Raises
+        an id that does not exist; what else it raises, when it cannot answer, passes through. Raises
         UndecodableEvent for anything else.
         """
         identifier = schema_id(data)

@@ -86,7 +86,7 @@ def _compare(reader: Schema, writer: Schema, path: str) -> list[Incompatibility]
     result = checker.get_compatibility(reader, writer)
     if result.compatibility is SchemaCompatibilityType.compatible:
         return []
-    # The library pools the findings of a record; taken field by field they can be told apart and named.
+    # The library pools the findings of a record; field by field each can be named.
     if isinstance(reader, RecordSchema) and isinstance(writer, RecordSchema):
         named = [problem for field in reader.fields for problem in _compare_field(field, writer, path)]
         if named:

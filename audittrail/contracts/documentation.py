@@ -1,4 +1,4 @@
-"""The contracts as pages for people, made from the contract files and the examples beside them."""
+"""The contracts as pages for people, made from the contract files and the examples in their folder."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _COLUMNS = "| field | type | default | meaning | example |\n|---|---|---|---|---
 _LONGEST_EXAMPLE = 60
 
 Example = dict[str, Any]
-"""An event or a dead letter as JSON, as the files beside the contracts have them."""
+"""An event or a dead letter as JSON, as the files in examples/ have them."""
 
 
 class Field(NamedTuple):

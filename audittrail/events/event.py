@@ -101,7 +101,7 @@ class Keyframe(TypedDict):
 
 
 class PayloadReference(TypedDict):
-    """Where the content of an event lies that is too large for a message: SHA-256 (32 bytes) and size in bytes."""
+    """The stored content of an event that is too large for a message: SHA-256 (32 bytes) and size in bytes."""
 
     sha256: bytes
     size: int

@@ -1,4 +1,7 @@
-"""Moments as whole numbers since an instant, exactly: reckoned from EPOCH, without a float between."""
+"""The start of the count in which Kafka, Arrow and the chain write times, as whole numbers.
+
+Times are converted as differences from it, which is exact; datetime.timestamp() makes a float of them.
+"""
 
 from datetime import UTC, datetime
 

@@ -213,7 +213,7 @@ def indexed_now(document: SearchDocument) -> IndexedDocument:
 
 def section_after(event: EnrichedEvent, before: list[str] | None) -> list[str] | None:
     """Identity and name of the article's section after the event: [] for none, None where neither event nor `before`
-    tell.
+    has it.
     """
     for change in event["changes"]:
         if change["field"] == SECTION:

@@ -21,7 +21,7 @@ from consumers.records import Rejection
 
 
 class HexReference(TypedDict):
-    """Where bytes lie in object storage, as JSON can hold it: SHA-256, hexadecimal, and size in bytes."""
+    """Where bytes are in object storage, as JSON can hold it: SHA-256, hexadecimal, and size in bytes."""
 
     sha256: str
     size: int
@@ -63,7 +63,7 @@ def resolve_all(decoded: list[Decoded[AnyEvent]]) -> tuple[list[Decoded[AnyEvent
 
 
 def store(data: bytes) -> HexReference:
-    """Keep bytes in object storage; where they lie, as dead letters say it. Raises NotReady."""
+    """Keep bytes in object storage; the reference to them, as dead letters have it. Raises NotReady."""
     with _available():
         reference = large_payloads.put(data)
     return {"sha256": reference["sha256"].hex(), "size": reference["size"]}

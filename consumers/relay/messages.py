@@ -45,9 +45,7 @@ def headers_of(event: Event, traceparent: str | None) -> Headers:
 
 
 def violation(event: Event) -> InvalidEvent | None:
-    """What keeps an event from being published under the newest contract, as far as that can be told without any
-    service.
-    """
+    """What keeps an event from being published under the newest contract, as far as is known without any service."""
     codec = Codec(contracts.RAW, contracts.latest(contracts.RAW), 0)
     try:
         codec.encode(event)

@@ -27,7 +27,7 @@ from consumers.runtime.stage import Stage
 from consumers.stages import sink_positions
 from consumers.stages.sink_positions import Reached, Taken
 
-# A frozen process must not keep its successor waiting for its locks for ever.
+# A frozen process must not block its successor with its locks without end.
 _LIMITS = "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s'; SET statement_timeout = '60s'"
 
 Item = TypeVar("Item")
