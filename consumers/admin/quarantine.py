@@ -47,8 +47,8 @@ class SetAsideAdmin(ModelAdmin):
         return redirect("admin:consumers_setasideevent_release", int(object_id))
 
     def release(self, request: HttpRequest, key: int) -> HttpResponse:
-        """Shows what is wrong and what would mend it; on POST, releases it with the amendments written there."""
-        if not self.has_change_permission(request):
+        """Show what is wrong and what would mend it; on POST, release it with the amendments written there."""
+        if not self.has_change_permission(request) or not request.user.is_authenticated:
             raise PermissionDenied
         event = get_object_or_404(quarantine.waiting(), pk=key)
         if request.method != "POST":
@@ -78,7 +78,7 @@ class SetAsideAdmin(ModelAdmin):
 
     @admin.display(description="Article")
     def article(self, event: SetAsideEvent) -> str:
-        return event.article_id
+        return str(event.article_id)
 
     @admin.display(description="Title")
     def title_start(self, event: SetAsideEvent) -> str:
