@@ -73,14 +73,14 @@ class Letter(_LetterBase):
 
 
 def identity(stage: str, record: Record) -> uuid.UUID:
-    """The same failure of the same message has the same identity; the time tells apart topics made anew under a
-    name.
+    """The same failure of the same message has the same identity; the time distinguishes topics created again
+    under a name.
     """
     return uuid.uuid5(NAMESPACE, f"{stage}/{record.topic}/{record.partition}/{record.offset}/{record.timestamp_ms}")
 
 
 class Writer:
-    """Turns rejections into messages for the topic of dead letters."""
+    """Turns rejections into messages for the topic of dead letters, in the name of a stage."""
 
     def __init__(self, stage: str, schemas: Schemas):
         """Raises NotReady while the contract's id cannot be known."""
@@ -91,25 +91,10 @@ class Writer:
         """The dead letter; a value above the limit of an event goes to object storage. Raises NotReady when that is
         away.
         """
-        letter, record = self._letter(rejection), rejection.record
-        headers: dict[str, bytes | None] = {
-            "ce_specversion": b"1.0",
-            "ce_id": letter["dead_letter_id"].encode(),
-            "ce_type": TYPE,
-            "ce_source": audit.event_source().encode(),
-            "ce_time": letter["failed_at"].encode(),
-            "content-type": CONTENT_TYPE,
-            "stage": self._stage.encode(),
-            "reason": rejection.reason.encode(),
-        }
-        partition = record.partition % conf.dead_letter_partitions()
-        return Message(
-            conf.dead_letter_topic(),
-            partition,
-            letter["dead_letter_id"].encode(),
-            self._frame + orjson.dumps(letter),
-            headers,
-        )
+        letter = self._letter(rejection)
+        key, value = letter["dead_letter_id"].encode(), self._frame + orjson.dumps(letter)
+        partition = rejection.record.partition % conf.dead_letter_partitions()
+        return Message(conf.dead_letter_topic(), partition, key, value, _headers(letter))
 
     def _letter(self, rejection: Rejection) -> WireLetter:
         record = rejection.record
@@ -121,12 +106,7 @@ class Writer:
             "stage": self._stage,
             "reason": rejection.reason,
             "detail": rejection.detail,
-            "origin": {
-                "topic": record.topic,
-                "partition": record.partition,
-                "offset": record.offset,
-                "timestamp": _known(record.timestamp_ms),
-            },
+            "origin": _origin(record),
             "key": _text(record.key),
             "headers": {name: _text(value) for name, value in record.headers.items()},
             "value": value,
@@ -135,6 +115,20 @@ class Writer:
             "sequence": rejection.sequence,
             "failed_at": datetime.now(UTC).isoformat(),
         }
+
+
+def _headers(letter: WireLetter) -> dict[str, bytes | None]:
+    """CloudEvents attributes, and what readers filter by."""
+    return {
+        "ce_specversion": b"1.0",
+        "ce_id": letter["dead_letter_id"].encode(),
+        "ce_type": TYPE,
+        "ce_source": audit.event_source().encode(),
+        "ce_time": letter["failed_at"].encode(),
+        "content-type": CONTENT_TYPE,
+        "stage": letter["stage"].encode(),
+        "reason": letter["reason"].encode(),
+    }
 
 
 def decode(value: bytes | None, schema_of_id: SchemaOfId) -> Letter:
@@ -194,8 +188,9 @@ _OPTIONAL: dict[str, object] = {
 }
 
 
-def _known(timestamp_ms: int) -> int | None:
-    return timestamp_ms if timestamp_ms >= 0 else None
+def _origin(record: Record) -> WireOrigin:
+    timestamp = record.timestamp_ms if record.timestamp_ms >= 0 else None
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset, "timestamp": timestamp}
 
 
 def _time(milliseconds: int | None) -> datetime | None:

@@ -1,7 +1,7 @@
 """A limit on calls to Kafka that may never return.
 
-librdkafka can wait for ever in send_offsets_to_transaction, whatever timeout it was given, when all connections break
-at a certain moment. Nothing in the process can end such a call; the process can be ended, and its successor under the
+librdkafka can wait without end in send_offsets_to_transaction, whatever timeout it was given, when all connections
+break at a certain moment. Nothing in the process can end such a call; the process can be ended, and its successor under the
 same transactional id settles what was open.
 """
 

@@ -38,7 +38,7 @@ def admin() -> AdminClient:
 
 
 def consumer(group: str, member: str) -> Consumer:
-    """A static member of a group: classic protocol, cooperative, reading what is committed, committing only when told.
+    """A static member of a group: classic protocol, cooperative, reading what is committed, committing only on request.
 
     Static members under the newer group protocol wait for their predecessor's session to end after a SIGKILL; classic
     ones take over.

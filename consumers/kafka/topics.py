@@ -183,7 +183,8 @@ def _settle(futures: "Mapping[str, Future[None]] | Mapping[ConfigResource, Futur
 
 
 def ids(admin: AdminClient, names: list[str], timeout: float = TIMEOUT_SECONDS) -> dict[str, str]:
-    """Kafka's id of each topic, as its own tools print it: it tells a topic from one made anew under its name.
+    """Kafka's id of each topic, as its own tools print it: it distinguishes a topic from one that was created
+    again under its name.
 
     `timeout`: in seconds. Raises KafkaException.
     """

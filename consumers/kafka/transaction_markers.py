@@ -1,7 +1,7 @@
 """Lag without transaction markers: each transaction ends with one, which takes an offset that no reader ever sees.
 
 So a group that has read everything stays one offset behind the end of each partition. Whether a remainder is nothing
-but markers can only be told by reading it; what was once read of a log stays true.
+but markers is known only by reading it; what was once read of a log stays true.
 """
 
 import threading

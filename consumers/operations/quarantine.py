@@ -7,7 +7,7 @@ publication.
 
 from collections.abc import Sequence
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 
 from audittrail.capture.outbox_rows import captured_event, row_of
@@ -47,7 +47,7 @@ def proposals(event: OutboxEvent) -> list[Amendment]:
         return []
 
 
-def release(event: OutboxEvent, amendments: Sequence[Amendment], user: AbstractBaseUser) -> None:
+def release(event: OutboxEvent, amendments: Sequence[Amendment], user: AbstractBaseUser | AnonymousUser) -> None:
     """Let the relay publish it, amended or, without amendments, as it was captured. Raises NotReleased."""
     if found := problem(event, amendments):
         raise NotReleased(found)

@@ -43,7 +43,7 @@ class LaneReport:
 
 
 class LaneWorker(threading.Thread):
-    """Publishes one lane until it is told to stop.
+    """Publishes one lane until `stop` is called.
 
     Whatever fails ends this life of the lane; the next begins, after a growing delay, by asking Kafka for the last
     number.
