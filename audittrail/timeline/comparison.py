@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from audittrail import tracking
 from audittrail.events import edit_script
-from audittrail.events.event import Change, ChangeKind, EditRecord, Keyframe
+from audittrail.events.event import Change, Keyframe, change_record
 
 
 def comparison(kind: str, before: Keyframe, after: Keyframe) -> list[Change]:
@@ -32,32 +32,11 @@ def _value(name: str, before: str | None, after: str | None, is_text: bool) -> C
     if before == after:
         return None
     if is_text:
-        return _change(name, "text", edits=edit_script.as_records(edit_script.diff(before or "", after or "")))
-    return _change(name, "scalar", before=before, after=after)
+        return change_record(name, "text", edits=edit_script.as_records(edit_script.diff(before or "", after or "")))
+    return change_record(name, "scalar", before=before, after=after)
 
 
 def _relation(name: str, before: list[str] | None, after: list[str] | None) -> Change | None:
     if (before or []) == (after or []):
         return None
-    return _change(name, "relation", before_ids=before or [], after_ids=after or [])
-
-
-def _change(
-    name: str,
-    kind: ChangeKind,
-    *,
-    before: str | None = None,
-    after: str | None = None,
-    before_ids: list[str] | None = None,
-    after_ids: list[str] | None = None,
-    edits: list[EditRecord] | None = None,
-) -> Change:
-    return {
-        "field": name,
-        "kind": kind,
-        "before": before,
-        "after": after,
-        "before_ids": before_ids,
-        "after_ids": after_ids,
-        "edits": edits,
-    }
+    return change_record(name, "relation", before_ids=before or [], after_ids=after or [])
