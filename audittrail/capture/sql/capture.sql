@@ -96,19 +96,13 @@ BEGIN
              AND (audit_touch.scalars_before = '{}' OR t.scalars_before <> '{}'));
 END $$;
 
--- Appends to the trail what the transaction has changed so far: one event for each touched article.
--- A bulk change is folded as one; work_mem keeps it in memory.  All is found by key, whatever the statistics say.
-CREATE OR REPLACE FUNCTION audit_fold_now() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = @schema@, pg_temp SET work_mem = '64MB' SET plan_cache_mode = force_generic_plan SET jit = off
-SET enable_seqscan = off AS $$
+-- Locks the heads of the articles that a transaction touched; their identities in order, null where there are none.
+CREATE OR REPLACE FUNCTION audit_lock_heads(transaction_id xid8) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
-  transaction_id xid8 := pg_current_xact_id_if_assigned();
   article_ids text[];
-  out_of_band_count integer;
 BEGIN
-  IF transaction_id IS NULL THEN RETURN; END IF;
   SELECT array_agg(article_id ORDER BY article_id) INTO article_ids FROM audit_touched WHERE xid = transaction_id;
-  IF article_ids IS NULL THEN RETURN; END IF;
+  IF article_ids IS NULL THEN RETURN NULL; END IF;
 
   -- An article that was never captured gets an empty head, so that there is something to lock.
   INSERT INTO audittrail_head (article_id, kind, object_pk, sequence, alive, keyframe_due, scalars, relations,
@@ -120,6 +114,22 @@ BEGIN
   ORDER BY t.article_id ON CONFLICT DO NOTHING;
   -- One order for all transactions, so that they queue here and never deadlock.
   PERFORM 1 FROM audittrail_head WHERE article_id = ANY (article_ids) ORDER BY article_id FOR UPDATE;
+  RETURN article_ids;
+END $$;
+
+-- Appends to the trail what the transaction has changed so far: one event for each touched article.
+-- A bulk change is folded as one; work_mem keeps it in memory.  All is found by key, whatever the statistics say.
+CREATE OR REPLACE FUNCTION audit_fold_now() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = @schema@, pg_temp SET work_mem = '64MB' SET plan_cache_mode = force_generic_plan SET jit = off
+SET enable_seqscan = off AS $$
+DECLARE
+  transaction_id xid8 := pg_current_xact_id_if_assigned();
+  article_ids text[];
+  out_of_band_count integer;
+BEGIN
+  IF transaction_id IS NULL THEN RETURN; END IF;
+  article_ids := audit_lock_heads(transaction_id);
+  IF article_ids IS NULL THEN RETURN; END IF;
 
   -- Each pass is a new statement: its snapshot has all that earlier holders of these locks have committed.
   -- A difference that no trigger saw (a row changed while triggers were off) becomes an event of its own in a first
