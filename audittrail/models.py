@@ -4,17 +4,24 @@ Capture (owner only): Head, OutboxEvent, ActorVersion.  At rest (added by the pi
 Fork. The site's role reads all of them and writes none; see capture/sql/roles.sql.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 
 from audittrail import outbox
 
+if TYPE_CHECKING:
+    _Text = models.TextField[str | Combinable, str]
+    _NullableText = models.TextField[str | Combinable | None, str | None]
+else:
+    _Text = models.TextField
 
-class Key(models.TextField):  # type: ignore[type-arg]  # the plugin finds the types of a field by its null
+
+class Key(_Text):
     """A text compared byte by byte, so that every process and every tool sorts it alike."""
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -57,7 +64,7 @@ class EventBase(models.Model):
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
     actor_type = models.TextField()
-    actor_id = Key(null=True)
+    actor_id: "_NullableText" = Key(null=True)  # type: ignore[assignment, misc]  # a Key that may be null
     actor_version = models.IntegerField(null=True)
     context = models.JSONField(default=dict)
     changes = models.JSONField(default=list)

@@ -1,8 +1,8 @@
 """A limit on calls to Kafka that may never return.
 
 librdkafka can wait without end in send_offsets_to_transaction, whatever timeout it was given, when all connections
-break at a certain moment. Nothing in the process can end such a call; the process can be ended, and its successor under the
-same transactional id settles what was open.
+break at a certain moment. Nothing in the process can end such a call; the process can be ended, and its successor
+under the same transactional id settles what was open.
 """
 
 import logging
