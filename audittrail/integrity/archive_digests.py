@@ -44,8 +44,8 @@ def digest_in_subprocess() -> Iterator[Digester]:
     SubprocessDied, too.
     """
     command = [sys.executable, "-c", f"from {__name__} import answer_all; answer_all()"]
-    # The command is this module.
-    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=PROJECT, stdin=pipe, stdout=pipe) as process:  # noqa: S603  of this module
 
         def digest(content: bytes) -> list[EventDigest]:
             return _asked(process, content)
@@ -61,8 +61,7 @@ def _asked(process: subprocess.Popen[bytes], content: bytes) -> list[EventDigest
     try:
         pickle.dump(content, process.stdin)
         process.stdin.flush()
-        # What is read was written by answer_all.
-        answer: list[EventDigest] | Unreadable = pickle.load(process.stdout)  # noqa: S301
+        answer: list[EventDigest] | Unreadable = pickle.load(process.stdout)  # noqa: S301  written by answer_all
     except (BrokenPipeError, EOFError) as error:
         raise SubprocessDied(
             "The process that reads archive objects has ended: of these nothing is verified. Run it again."
@@ -76,8 +75,7 @@ def answer_all() -> None:
     """What the subprocess does, until its input ends."""
     while True:
         try:
-            # What is read was written by _asked.
-            content = pickle.load(sys.stdin.buffer)  # noqa: S301
+            content = pickle.load(sys.stdin.buffer)  # noqa: S301  written by _asked
         except EOFError:
             return
         answer: list[EventDigest] | Unreadable

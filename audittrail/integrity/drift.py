@@ -24,7 +24,8 @@ def _of_kind(tracked: Tracked, article_id: str | None, using: str) -> Iterator[F
     live = f"SELECT {quoted(str(meta.pk.column))}::text AS pk FROM {quoted(meta.db_table)}"  # noqa: S608  quoted
     with connections[using].chunked_cursor() as cursor:
         cursor.execute(
-            f"SELECT pk FROM ({live} UNION SELECT object_pk FROM audittrail_head WHERE kind = %s AND alive) every "  # noqa: S608
+            f"SELECT pk FROM ({live} "  # noqa: S608  quoted above
+            "UNION SELECT object_pk FROM audittrail_head WHERE kind = %s AND alive) every "
             "WHERE %s::text IS NULL OR %s || ':' || pk = %s",
             [tracked.kind, article_id, tracked.kind, article_id],
         )

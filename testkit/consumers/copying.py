@@ -146,7 +146,10 @@ class Copies:
         stage, wish, shutdown = stage or Copying(), AdminsWish(), Shutdown(self.kafka.clock)
         member = conf.member(stage.member, slot)
         consumer = self.kafka.consumer(stage.group, member)
-        make_producer = lambda: faulty(self.kafka.transactional_producer(conf.transactional_id(member)), faults)  # noqa: E731
+
+        def make_producer():
+            return faulty(self.kafka.transactional_producer(conf.transactional_id(member)), faults)
+
         loop = Loop(
             stage,
             Collaborators(

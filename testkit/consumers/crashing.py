@@ -13,9 +13,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 django.setup()
 
-from consumers.kafka import clients  # noqa: E402
-from consumers.runtime.process import make_loop  # noqa: E402
-from consumers.stages.enricher import Enricher  # noqa: E402
+from consumers.kafka import clients  # noqa: E402 - Django is set up first
+from consumers.runtime.process import make_loop  # noqa: E402 - Django is set up first
+from consumers.stages.enricher import Enricher  # noqa: E402 - Django is set up first
 
 KILLED_IN = 2
 

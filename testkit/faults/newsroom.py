@@ -19,11 +19,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 django.setup()
 
-from django.db import Error, connections  # noqa: E402
+from django.db import Error, connections  # noqa: E402 - Django is set up first
 
-from audittrail import Actor, context  # noqa: E402
-from newsroom.models import Article, Author, Tag  # noqa: E402
-from testkit.faults.ledger import Ledger, State  # noqa: E402
+from audittrail import Actor, context  # noqa: E402 - Django is set up first
+from newsroom.models import Article, Author, Tag  # noqa: E402 - Django is set up first
+from testkit.faults.ledger import Ledger, State  # noqa: E402 - Django is set up first
 
 WORDS = [
     "bridge",
