@@ -83,9 +83,9 @@ def _check_length(value: bytes, length: int, field: str) -> None:
         raise InvalidEvent(field, f"has {len(value)} bytes", f"use {length} bytes")
 
 
-Member = Literal["before", "after", "before_ids", "after_ids", "edits"]
+ChangeMember = Literal["before", "after", "before_ids", "after_ids", "edits"]
 
-_MEMBERS_OF_OTHER_KINDS: dict[ChangeKind, tuple[Member, ...]] = {
+_MEMBERS_OF_OTHER_KINDS: dict[ChangeKind, tuple[ChangeMember, ...]] = {
     "scalar": ("before_ids", "after_ids", "edits"),
     "text": ("before_ids", "after_ids"),
     "relation": ("before", "after", "edits"),

@@ -23,6 +23,7 @@ from audittrail.events.event import (
     EventActor,
     PayloadReference,
 )
+from audittrail.events.event_json import as_json
 from audittrail.events.field_check import require_same_fields
 from audittrail.models import AuditEvent
 
@@ -78,6 +79,7 @@ require_same_fields(
     "audittrail.models.AuditEvent",
     remedy="give the model what the event has, with a migration",
 )
+# Places in COLUMNS: of JSON, of bytes, and of each field that is spread over columns.
 _JSON = [place for place, name in enumerate(COLUMNS) if isinstance(_MODEL[name], JSONField)]
 _BINARY = [place for place, name in enumerate(COLUMNS) if isinstance(_MODEL[name], BinaryField)]
 _PLACES = {
@@ -126,7 +128,7 @@ def store_events(connection: psycopg.Connection[TupleRow], events: Iterable[Enri
         cursor.execute("DELETE FROM incoming")
         with cursor.copy(_COPY) as copy:
             for number, event in enumerate(events):
-                copy.write_row((number, _original(event), *_row(event), datetime.now(UTC)))
+                copy.write_row((number, as_json(event).decode(), *_row(event), datetime.now(UTC)))
         cursor.execute(_INSERT)
         cursor.execute(_RECORD_FORKS)
         return [number for (number,) in cursor.execute(_DUPLICATE_EVENT_IDS).fetchall()]
@@ -142,16 +144,6 @@ def _row(event: EnrichedEvent) -> list[object]:
         if (value := values[place]) is not None:
             values[place] = orjson.dumps(value).decode()
     return values
-
-
-def _original(event: EnrichedEvent) -> str:
-    return orjson.dumps(event, default=_hexadecimal).decode()
-
-
-def _hexadecimal(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    raise TypeError(type(value))
 
 
 # --- reading

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import datetime
 
-import orjson
 import psycopg
 from psycopg.rows import TupleRow
 
@@ -19,6 +18,7 @@ from audittrail import outbox
 from audittrail.archive import repair
 from audittrail.events import database_rows
 from audittrail.events.event import EnrichedEvent
+from audittrail.events.event_json import as_json
 from audittrail.integrity.restore import Step, correction_of
 from audittrail.search import documents, index
 from audittrail.search.documents import IndexedDocument
@@ -100,7 +100,7 @@ def _replace(steps: list[Step], recent: datetime) -> Problems:
 def _replace_rows(connection: psycopg.Connection[TupleRow], article: str, steps: list[Step]) -> None:
     for step in steps:
         if step.event and step.altered:
-            evidence = orjson.dumps(step.altered, default=_hexadecimal).decode()
+            evidence = as_json(step.altered).decode()
             hashes = [step.event["hash"], step.altered["hash"]]
             connection.execute(_FORK, [article, step.sequence, *hashes, evidence])
     connection.execute(_REMOVE, [article, [step.sequence for step in steps]])
@@ -176,12 +176,6 @@ def _by_article(steps: list[Step]) -> Iterable[tuple[str, list[Step]]]:
     for step in steps:
         grouped[step.target].append(step)
     return grouped.items()
-
-
-def _hexadecimal(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    raise TypeError(type(value))
 
 
 _IN_ORDER: dict[str, Callable[[list[Step], datetime], Problems]] = {

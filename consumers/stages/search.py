@@ -7,6 +7,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from audittrail import contracts
 from audittrail.events.event import EnrichedEvent
+from audittrail.events.event_json import as_json
 from audittrail.models import Fork
 from audittrail.search import documents, index
 from audittrail.search.documents import IndexedDocument
@@ -109,6 +110,6 @@ def _fork(event: EnrichedEvent, known_hash: str) -> Fork:
         sequence=event["sequence"],
         known_hash=bytes.fromhex(known_hash),
         other_hash=event["hash"],
-        other_event=orjson.loads(orjson.dumps(event, default=bytes.hex)),
+        other_event=orjson.loads(as_json(event)),
         found_in="search",
     )
