@@ -70,4 +70,4 @@ clean:
 	STACK=dev $(PYTHON3) -m stack down --delete-data
 	STACK=test $(PYTHON3) -m stack down --delete-data
 	STACK=soak $(PYTHON3) -m stack down --delete-data
-	rm -rf .venv var
+	rm -rf .venv var dist .import_linter_cache .mypy_cache .ruff_cache
