@@ -53,7 +53,7 @@ def consumer(group: str, member: str) -> Consumer:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "on_commit": _committed,
+            "on_commit": _log_failed_commit,
             "auto.offset.reset": "earliest",
             "session.timeout.ms": int(conf.session_timeout_seconds() * 1000),
             "heartbeat.interval.ms": min(3000, int(conf.session_timeout_seconds() * 300)),
@@ -68,7 +68,7 @@ def consumer(group: str, member: str) -> Consumer:
     )
 
 
-def _committed(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+def _log_failed_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
     """Log a commit that failed; the group itself says what was taken from this member."""
     for reason in {str(found) for found in [error, *(each.error for each in partitions)] if found}:
         log.warning("offsets not committed: %s", reason)

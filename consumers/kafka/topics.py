@@ -189,8 +189,8 @@ def ids(admin: AdminClient, names: list[str], timeout: float = TIMEOUT_SECONDS) 
     `timeout`: in seconds. Raises KafkaException.
     """
     futures = admin.describe_topics(TopicCollection(names), request_timeout=timeout)
-    return {name: _spelled(future.result().topic_id) for name, future in futures.items()}
+    return {name: _as_text(future.result().topic_id) for name, future in futures.items()}
 
 
-def _spelled(topic_id: Uuid) -> str:
+def _as_text(topic_id: Uuid) -> str:
     return str(topic_id).rstrip("=").translate(str.maketrans("+/", "-_"))

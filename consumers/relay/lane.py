@@ -65,26 +65,26 @@ class LaneWorker(threading.Thread):
     def run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._live()
+                self._publish_while_leased()
             except LeaseLost:
-                self._rest(ProcessState.WAITING, "another process took the lane over", HELD_BY_ANOTHER)
+                self._wait(ProcessState.WAITING, "another process took the lane over", HELD_BY_ANOTHER)
             except LaneHalted as halt:
                 log.error("lane %d halts: %s", self.lane, halt)
-                self._rest(ProcessState.HALTED, str(halt), HALTED)
+                self._wait(ProcessState.HALTED, str(halt), HALTED)
             except (NotReady, KafkaException, psycopg.OperationalError) as error:
-                log.warning("lane %d waits: %s", self.lane, _words(error))
-                self._retry(_words(error))
+                log.warning("lane %d waits: %s", self.lane, _describe(error))
+                self._retry(_describe(error))
             except Exception as error:
                 log.exception("lane %d failed", self.lane)
                 self._retry(f"{type(error).__name__}: {error}")
         self.report = LaneReport(ProcessState.STOPPED)
 
-    def _live(self) -> None:
+    def _publish_while_leased(self) -> None:
         with database.connect() as connection:
             store = LaneStore(connection, conf.relay_lanes())
             self.lease = store.acquire(self.lane, self._holder)
             if self.lease is None:
-                self._rest(ProcessState.WAITING, "another process holds the lane", HELD_BY_ANOTHER)
+                self._wait(ProcessState.WAITING, "another process holds the lane", HELD_BY_ANOTHER)
                 return
             publisher = Publisher(self.lane, self._numbers)
             try:
@@ -103,16 +103,16 @@ class LaneWorker(threading.Thread):
         while not self._stopping.is_set():
             begun = time.monotonic()
             if self._paused():
-                self._rest(ProcessState.PAUSED, "", PAUSED)
+                self._wait(ProcessState.PAUSED, "", PAUSED)
             elif rows := store.pending(lease, conf.relay_batch_rows(), conf.relay_batch_kilobytes() * 1024):
                 publish(rows)
-                self._gather(begun, rows)
+                self._let_rows_gather(begun, rows)
             else:
-                self._succeed()
+                self._report_success()
                 self._keep_number(store, lease, publisher)
                 store.wait(conf.relay_poll_seconds())
 
-    def _gather(self, begun: float, rows: Sequence[int]) -> None:
+    def _let_rows_gather(self, begun: float, rows: Sequence[int]) -> None:
         """Let rows gather for the next batch, unless this one had all it may: what a transaction costs Kafka hardly
         depends on its rows.
         """
@@ -139,22 +139,22 @@ class LaneWorker(threading.Thread):
         if number is not None:
             publisher.publish(messages, number)
             self.published += store.finish(lease)
-        self._succeed()
+        self._report_success()
 
-    def _succeed(self) -> None:
+    def _report_success(self) -> None:
         self._delay = FIRST_DELAY
         self.report = LaneReport(ProcessState.RUNNING)
 
     def _retry(self, reason: str) -> None:
-        self._rest(ProcessState.WAITING, reason, self._delay)
+        self._wait(ProcessState.WAITING, reason, self._delay)
         self._delay = min(self._delay * 2, conf.retry_cap_seconds())
 
-    def _rest(self, state: ProcessState, reason: str, seconds: float) -> None:
+    def _wait(self, state: ProcessState, reason: str, seconds: float) -> None:
         self.report = LaneReport(state, reason)
         self._stopping.wait(seconds)
 
 
-def _words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, KafkaException):
         return f"Kafka: {error.args[0].str()}"
     return str(error).strip() or type(error).__name__

@@ -23,11 +23,11 @@ from consumers.runtime.stage_spec import StageSpec
 
 log = logging.getLogger(__name__)
 
-TEND_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 _PROCESSES = "SELECT processes FROM consumers_stagecontrol WHERE stage = %s"
 
 
-def share(slot: int, processes: int, lanes: int) -> set[int]:
+def lanes_of(slot: int, processes: int, lanes: int) -> set[int]:
     """The lanes of process `slot` (from 1) of so many."""
     return {lane for lane in range(lanes) if lane % processes == slot - 1}
 
@@ -64,14 +64,14 @@ class Relay:
         self._heartbeat.begin()
         try:
             while not self._ending():
-                self._try_to_tend()
-                self._stopping.wait(TEND_SECONDS)
+                self._try_to_manage_lanes()
+                self._stopping.wait(CHECK_SECONDS)
         finally:
             self._end()
 
-    def _try_to_tend(self) -> None:
+    def _try_to_manage_lanes(self) -> None:
         try:
-            self._tend()
+            self._manage_lanes()
         except LanesInUse as error:
             log.error("%s", error)
             self._give_up(LaneReport(ProcessState.HALTED, str(error)))
@@ -85,12 +85,12 @@ class Relay:
         self._report(report)
         self._disconnect()
 
-    def _tend(self) -> None:
+    def _manage_lanes(self) -> None:
         if self._connection is None:
             self._connection = database.connect()
             ensure_lanes(self._connection, conf.relay_lanes(), lambda lane: lane_number(self._numbers, lane))
         processes = (self._connection.execute(_PROCESSES, [self._stage]).fetchone() or (1,))[0]
-        self._assign(share(self._slot, max(processes, self._slot), conf.relay_lanes()))
+        self._assign(lanes_of(self._slot, max(processes, self._slot), conf.relay_lanes()))
         renew(self._connection, [worker.lease for worker in self._workers.values() if worker.lease])
         self._report(summary({lane: worker.report for lane, worker in self._workers.items()}))
 

@@ -69,7 +69,7 @@ class ExactlyOnce:
         if self._in_doubt and self._settled(batch):
             return
         if not messages:
-            commit(self._consumer, batch)
+            commit_offsets(self._consumer, batch)
             return
         try:
             self._producer.write(messages, Offsets(_positions(batch.ends()), self._consumer.consumer_group_metadata))
@@ -97,7 +97,9 @@ class AtLeastOnce:
     the mark still repeats.
     """
 
-    def __init__(self, consumer: GroupConsumer, producer: ProducerClient, keys: "Keys", remaining: Remaining):
+    def __init__(
+        self, consumer: GroupConsumer, producer: ProducerClient, keys: "IdempotencyKeys", remaining: Remaining
+    ):
         self._consumer, self._producer, self._keys, self._remaining = consumer, producer, keys, remaining
         self._fresh: list[Record] = []
         """Of the batch processed last."""
@@ -114,7 +116,7 @@ class AtLeastOnce:
         # A rejected record has no mark, not even by a repeat in its batch: replayed, it comes again under the same key.
         fresh = {id(record) for record in self._fresh}
         self._keys.mark([record for record in batch.accepted() if id(record) in fresh])
-        commit(self._consumer, batch)
+        commit_offsets(self._consumer, batch)
 
     def _write(self, messages: list[Message]) -> None:
         failures: list[KafkaError] = []
@@ -129,7 +131,7 @@ class AtLeastOnce:
             )
 
 
-class Keys(Protocol):
+class IdempotencyKeys(Protocol):
     """Idempotency keys of delivered records. Raises NotReady."""
 
     def unmarked(self, records: list[Record]) -> list[Record]: ...
@@ -183,7 +185,7 @@ class NoKeys:
         pass
 
 
-def chosen(consumer: GroupConsumer, stage: str, member: str, remaining: Remaining) -> Delivery:
+def make_delivery(consumer: GroupConsumer, stage: str, member: str, remaining: Remaining) -> Delivery:
     """The delivery the settings ask for."""
     if conf.delivery() == conf.EXACTLY_ONCE:
         make_producer = partial(clients.transactional_producer, conf.transactional_id(member))
@@ -192,7 +194,7 @@ def chosen(consumer: GroupConsumer, stage: str, member: str, remaining: Remainin
     return AtLeastOnce(consumer, clients.producer(), keys, remaining)
 
 
-def commit(consumer: GroupConsumer, batch: Batch) -> None:
+def commit_offsets(consumer: GroupConsumer, batch: Batch) -> None:
     """Commit a processed batch's offsets outside a transaction, without waiting: a commit that waits does so for as
     long as Kafka is away.
 

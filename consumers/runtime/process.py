@@ -37,7 +37,7 @@ def make_loop(stage: Stage, slot: int) -> Loop:
         stage,
         Collaborators(
             consumer=consumer,
-            delivery=delivery.chosen(consumer, stage.name, member, shutdown.remaining),
+            delivery=delivery.make_delivery(consumer, stage.name, member, shutdown.remaining),
             control=Heartbeat(stage.name, slot),
             make_dead_letter_writer=lambda: wire_format.Writer(stage.name, schemas()),
             topic_ids=partial(topics.ids, clients.admin(), timeout=TOPIC_IDS_SECONDS),

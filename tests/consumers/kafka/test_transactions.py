@@ -325,7 +325,7 @@ def _settings_of(make) -> dict:
     [
         (lambda: publisher.Publisher(3, CONSUMER), "relay-lane-3", {"retries": 5}),
         (lambda: replay._write(MESSAGES), "dead-letter-replay", {}),
-        (lambda: delivery.chosen(CONSUMER, "enricher", "member-01", lambda: 9.0).ready(), "member-01", {}),
+        (lambda: delivery.make_delivery(CONSUMER, "enricher", "member-01", lambda: 9.0).ready(), "member-01", {}),
     ],
 )
 def test_each_transactional_producer_has_the_measured_settings(monkeypatch, make, identity, own):

@@ -23,7 +23,7 @@ from consumers.relay.keys import STRATEGIES, lane_partitions, partition_of
 from consumers.relay.lane import LaneReport, LaneWorker
 from consumers.relay.lanes import ensure_lanes
 from consumers.relay.recovery import LaneHalted, Progress, Recovery, recovery
-from consumers.relay.runner import share, summary
+from consumers.relay.runner import lanes_of, summary
 from consumers.relay.store import LanesInUse, LaneStore, LeaseLost
 from newsroom.models import Article, Tag
 from testkit.audittrail.events import raw_event
@@ -90,7 +90,7 @@ def test_the_hour_of_recording_spreads_an_article():
 
 @given(st.integers(1, 8), st.integers(1, 16))
 def test_every_lane_belongs_to_one_process(processes, lanes):
-    taken = [lane for slot in range(1, processes + 1) for lane in share(slot, processes, lanes)]
+    taken = [lane for slot in range(1, processes + 1) for lane in lanes_of(slot, processes, lanes)]
 
     assert sorted(taken) == list(range(lanes))
 

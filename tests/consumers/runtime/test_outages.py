@@ -92,7 +92,7 @@ def test_a_commit_of_offsets_does_not_wait_for_kafka():
     # A client that has not reached its group is closed after its session's time.
     consumer = Consumer(settings | {"session.timeout.ms": 500, "heartbeat.interval.ms": 100})
     record = Record("topic", 0, 7, 0, None, {}, b"")
-    committing = threading.Thread(target=delivery.commit, args=(consumer, Batch([record])), daemon=True)
+    committing = threading.Thread(target=delivery.commit_offsets, args=(consumer, Batch([record])), daemon=True)
     committing.start()
     committing.join(5)
     assert not committing.is_alive()
