@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from consumers import conf
 from consumers.errors import NotReady
-from consumers.kafka.protocols import GroupConsumer
+from consumers.kafka.protocols import GroupConsumer, ProducerClient
 from consumers.models import DesiredState
 from consumers.records import Message, Outcome, Partition, Record, Rejection
 from consumers.runtime.delivery import Delivery, ExactlyOnce
@@ -81,6 +81,14 @@ class Copying(Stage):
         self.is_closed = True
 
 
+class Storing(Copying):
+    """As a sink: what it has processed is stored, and nothing is to be written."""
+
+    def process(self, records: list[Record]) -> Outcome:
+        super().process(records)
+        return Outcome()
+
+
 class PlainDeadLetters:
     """Writes what was rejected as it is."""
 
@@ -116,6 +124,8 @@ class CopyProcess:
     stage: Copying
     wish: AdminsWish
     loop: Loop
+    producers: list[ProducerClient]
+    """Those of transactions that it has made."""
 
     @property
     def state(self) -> str:
@@ -146,25 +156,23 @@ class Copies:
         stage, wish, shutdown = stage or Copying(), AdminsWish(), Shutdown(self.kafka.clock)
         member = conf.member(stage.member, slot)
         consumer = self.kafka.consumer(stage.group, member)
+        producers: list[ProducerClient] = []
 
-        def make_producer():
-            return faulty(self.kafka.transactional_producer(conf.transactional_id(member)), faults)
+        def make_producer() -> ProducerClient:
+            producers.append(faulty(self.kafka.transactional_producer(conf.transactional_id(member)), faults))
+            return producers[-1]
 
-        loop = Loop(
-            stage,
-            Collaborators(
-                consumer=consumer,
-                delivery=delivery(consumer, shutdown)
-                if delivery
-                else ExactlyOnce(consumer, stage.name, make_producer, shutdown.remaining),
-                control=wish,
-                make_dead_letter_writer=PlainDeadLetters,
-                topic_ids=self.kafka.topic_ids,
-                shutdown=shutdown,
-                clock=self.kafka.clock,
-            ),
+        exactly_once = ExactlyOnce(consumer, stage.name, make_producer, shutdown.remaining)
+        collaborators = Collaborators(
+            consumer=consumer,
+            delivery=delivery(consumer, shutdown) if delivery else exactly_once,
+            control=wish,
+            make_dead_letter_writer=PlainDeadLetters,
+            topic_ids=self.kafka.topic_ids,
+            shutdown=shutdown,
+            clock=self.kafka.clock,
         )
-        self.processes.append(CopyProcess(stage, wish, loop))
+        self.processes.append(CopyProcess(stage, wish, Loop(stage, collaborators), producers))
         return self.processes[-1]
 
     def turn_until(self, condition: Callable[[], object], what: str, *others: CopyProcess) -> None:
@@ -174,6 +182,11 @@ class Copies:
             assert self.kafka.clock.monotonic() < deadline, f"{what} did not come true within {SECONDS} s"
             for process in others or self.processes:
                 process.loop.turn()
+
+    def turn_for(self, seconds: float, *others: CopyProcess) -> None:
+        """Take all processes, or these, turn by turn for some time."""
+        end = self.kafka.clock.monotonic() + seconds
+        self.turn_until(lambda: self.kafka.clock.monotonic() >= end, f"{seconds} seconds", *others)
 
     def put(self, *values: str, partition: int | None = None) -> None:
         """Values into the source, one partition after the other, or into one."""
