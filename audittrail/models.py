@@ -124,7 +124,7 @@ class ActorVersion(models.Model):
 
 
 class AuditEvent(EventBase):
-    """An enriched event at rest: one row for each article and sequence, for ever."""
+    """An enriched event at rest: one row for each article and sequence."""
 
     event_id = models.UUIDField(primary_key=True)
     action = models.TextField()

@@ -93,7 +93,7 @@ def track(
     published: Iterable[str] = (),
     masked: Iterable[str] = (),
 ) -> None:
-    """Record every change of `model`, whoever makes it.
+    """Record every change of `model`, by whatever makes it.
 
     fields: columns kept as short values; texts: long texts, kept as edit scripts; relations: rows that belong to it;
     labels: for a tracked foreign key, the column of the other model that names it for people; title: the field that

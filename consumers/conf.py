@@ -155,7 +155,7 @@ def halt_after() -> int:
     letters.
 
     0 never halts. A halted stage waits for an operator: resuming it in the admin lets the waiting batch through and
-    counts anew.
+    counts from zero.
     """
     return env.integer("AUDIT_HALT_AFTER", 500)
 
@@ -227,7 +227,7 @@ def hot_events_per_minute() -> int:
 
 
 def frozen_seconds() -> float:
-    """AUDIT_FROZEN_SECONDS: a consumer process silent for so long is killed and started anew."""
+    """AUDIT_FROZEN_SECONDS: a consumer process silent for so long is killed and started again."""
     return env.seconds("AUDIT_FROZEN_SECONDS", 30)
 
 

@@ -177,7 +177,7 @@ class DeadLetter(models.Model):
 
 
 class LagSample(models.Model):
-    """How far a group was behind at a moment; null lag means that it could not be told."""
+    """How far a group was behind at a moment; null lag means that it was not known."""
 
     id = models.BigAutoField(primary_key=True)
     stage = models.TextField()

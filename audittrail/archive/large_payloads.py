@@ -1,7 +1,7 @@
 """Events and messages too large for Kafka: kept in object storage under the hash of their content, and referred to.
 
-An object lies at ``payloads/<first 2 hexadecimal digits>/<all 64>`` of its SHA-256, is written once, and lives as long
-as the archive. Functions that ask for one raise ObjectStoreError when the store does not do it.
+An object is stored at ``payloads/<first 2 hexadecimal digits>/<all 64>`` of its SHA-256, is written once, and lives as
+long as the archive. Functions that ask for one raise ObjectStoreError when the store does not do it.
 """
 
 from collections.abc import Callable

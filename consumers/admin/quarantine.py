@@ -47,7 +47,7 @@ class SetAsideAdmin(ModelAdmin):
         return redirect("admin:consumers_setasideevent_release", int(object_id))
 
     def release(self, request: HttpRequest, key: int) -> HttpResponse:
-        """Show what is wrong and what would mend it; on POST, release it with the amendments written there."""
+        """Show what is wrong and what would correct it; on POST, release it with the amendments written there."""
         if not self.has_change_permission(request) or not request.user.is_authenticated:
             raise PermissionDenied
         event = get_object_or_404(quarantine.waiting(), pk=key)

@@ -50,7 +50,7 @@ class Watch:
         self.goal = goal
         self._specs = [spec for spec in stages.table().values() if is_awaited(spec)]
         self.missing: dict[str, int | None] = dict.fromkeys(spec.name for spec in self._specs)
-        """Stage → events still under way to it; None where that cannot be told yet."""
+        """Stage → events still under way to it; None where that is not known yet."""
         self.lacking: dict[str, Mapping[str, int]] = {spec.name: goal.heads for spec in self._specs if spec.missing}
         """Stage → article → events not found at the last look."""
         self._position: PipelinePosition | None = None

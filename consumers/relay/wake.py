@@ -1,4 +1,4 @@
-"""Wakes the relay after a commit: best effort, beside the save, never in its way.
+"""Wakes the relay after a commit: best effort, and never in the way of a save.
 
 A relay looks for new events by itself many times a second; a wake only spares it the wait. Sending one may block for
 seconds while Redis is frozen, so it happens in a thread of its own, where any number of saves make one wake.

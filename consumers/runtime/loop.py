@@ -141,7 +141,7 @@ class Loop:
             self._has_joined = True
 
     def _prepare(self) -> None:
-        # First, so that a topic made anew while the stage opens is noticed later.
+        # First, so that a topic made again while the stage opens is noticed later.
         self._assignment.check_topics()
         self._stage.open()
         self._dead_letter_writer = self._with.make_dead_letter_writer()

@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Lag and members of a stage at a moment; None where it could not be told."""
+    """Lag and members of a stage at a moment; None where it is not known."""
 
     at: datetime
     lag: int | None

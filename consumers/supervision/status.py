@@ -83,7 +83,7 @@ class Status:
 
 
 def collect(using: str = "default") -> Status:
-    """The status of every stage. Kafka being away is told, not raised."""
+    """The status of every stage. That Kafka is away is part of the answer, and not raised."""
     groups, problem = group_statuses(using)
     controls = {row.stage: row for row in StageControl.objects.using(using).all()}
     processes = _processes(using)
