@@ -49,7 +49,7 @@ def _services(lock: int) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests have to tell: record_property("report", …)."""
+    """Print what tests report: record_property("report", …)."""
     for result in terminalreporter.stats.get("passed", []):
         for name, text in result.user_properties:
             if name == "report":

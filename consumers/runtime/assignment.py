@@ -1,8 +1,8 @@
 """A member's partitions through rebalances: cooperative, so that only what moves is touched.
 
-And the topics they are of. A client goes on reading a topic made anew under its name, from where it was in the one
-before, and may never notice: what it then skips would be lost. So Kafka's ids of the topics are compared before a batch
-is processed.
+And the topics they are of. A client goes on reading a topic that was deleted and created again, from where it was in
+the one before, and may never notice: what it then skips would be lost. So Kafka's ids of the topics are compared before
+a batch is processed.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class Assignment:
 
     def check_topics(self) -> None:
         """Raises Fenced when a topic is not the one it was at the first call, NotReady while there is none or Kafka
-        does not tell.
+        does not answer.
         """
         try:
             found = self._ask_topic_ids(self._stage.topics())

@@ -16,7 +16,7 @@ from consumers.runtime.stage import Stage
 from consumers.runtime.stage_spec import StageSpec
 
 TOPIC_IDS_SECONDS = 3.0
-"""How long Kafka may take to tell the ids of topics."""
+"""How long Kafka may take to answer with the ids of topics."""
 
 
 def run_stage(spec: StageSpec, slot: int) -> None:

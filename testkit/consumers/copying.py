@@ -98,7 +98,7 @@ class PlainDeadLetters:
 
 
 @dataclass
-class AdminsWish:
+class InMemoryControl:
     """A control channel without a database: a test says what is wanted, and reads the report."""
 
     report: ProcessReport = field(default_factory=ProcessReport)
@@ -122,14 +122,14 @@ class CopyProcess:
     """One process of the stage, as a test holds it."""
 
     stage: Copying
-    wish: AdminsWish
+    control: InMemoryControl
     loop: Loop
     producers: list[ProducerClient]
     """Those of transactions that it has made."""
 
     @property
     def state(self) -> str:
-        return self.wish.report.state
+        return self.control.report.state
 
 
 MakeDelivery = Callable[[GroupConsumer, Shutdown], Delivery]
@@ -153,7 +153,7 @@ class Copies:
         delivery: MakeDelivery | None = None,
     ) -> CopyProcess:
         """A process in a slot; nothing happens before its first turn."""
-        stage, wish, shutdown = stage or Copying(), AdminsWish(), Shutdown(self.kafka.clock)
+        stage, control, shutdown = stage or Copying(), InMemoryControl(), Shutdown(self.kafka.clock)
         member = conf.member(stage.member, slot)
         consumer = self.kafka.consumer(stage.group, member)
         producers: list[ProducerClient] = []
@@ -166,13 +166,13 @@ class Copies:
         collaborators = Collaborators(
             consumer=consumer,
             delivery=delivery(consumer, shutdown) if delivery else exactly_once,
-            control=wish,
+            control=control,
             make_dead_letter_writer=PlainDeadLetters,
             topic_ids=self.kafka.topic_ids,
             shutdown=shutdown,
             clock=self.kafka.clock,
         )
-        self.processes.append(CopyProcess(stage, wish, Loop(stage, collaborators), producers))
+        self.processes.append(CopyProcess(stage, control, Loop(stage, collaborators), producers))
         return self.processes[-1]
 
     def turn_until(self, condition: Callable[[], object], what: str, *others: CopyProcess) -> None:

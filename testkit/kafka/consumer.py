@@ -181,7 +181,7 @@ class InMemoryConsumer:
         return [TopicPartition(*place, self._group.offsets.get(place, OFFSET_INVALID)) for place in places]
 
     def commit(self, *, offsets: list[TopicPartition], asynchronous: Literal[True] = True) -> None:
-        """What becomes of it, on_commit is told."""
+        """The result goes to on_commit."""
         error = None
         if self._member() is None:
             error = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)

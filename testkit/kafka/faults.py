@@ -1,4 +1,4 @@
-"""What a client may notice of a failing Kafka: a producer whose calls fail as told, in memory or real."""
+"""What a client may notice of a failing Kafka: a producer whose calls fail as a test wants, in memory or real."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

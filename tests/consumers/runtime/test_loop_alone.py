@@ -115,7 +115,7 @@ def test_a_process_that_waits_before_it_has_joined_ends_when_it_is_stopped(copie
     process = copies.start(Copying(f"{conf.prefix()}nowhere"))
     process.loop.turn()
     assert process.state == ProcessState.WAITING
-    process.wish.ask(DesiredState.STOPPED)
+    process.control.ask(DesiredState.STOPPED)
     process.loop.run()
     assert process.state == ProcessState.STOPPED and process.stage.is_closed
 

@@ -36,12 +36,12 @@ def test_copies_each_record_once_to_its_partition(copies):
 
 def test_a_paused_stage_stays_a_member_and_reads_nothing_until_it_is_resumed(copies):
     process = copies.start()
-    process.wish.ask(DesiredState.PAUSED)
+    process.control.ask(DesiredState.PAUSED)
     copies.put(*names(8))
     copies.turn_until(lambda: all_held(process) and process.state == ProcessState.PAUSED, "a paused member")
     copies.turn_for(1)
     assert copies.copied() == [] and process.stage.attempts == [] and len(process.loop._batcher) == 0
-    process.wish.ask(DesiredState.RUNNING)
+    process.control.ask(DesiredState.RUNNING)
     copies.turn_until(lambda: copies.passed() == 8, "all records")
     assert copies.copied() == names(8) and process.state == ProcessState.RUNNING
 
@@ -51,10 +51,10 @@ def test_records_gathered_before_a_pause_wait_for_its_end(copies):
     copies.turn_until(lambda: all_held(process), "all partitions")
     copies.put(*names(4))
     copies.turn_until(lambda: len(process.loop._batcher) == 4, "records gathered")
-    process.wish.ask(DesiredState.PAUSED)
+    process.control.ask(DesiredState.PAUSED)
     copies.turn_for(2)
     assert copies.copied() == []
-    process.wish.ask(DesiredState.RUNNING)
+    process.control.ask(DesiredState.RUNNING)
     copies.turn_until(lambda: copies.passed() == 4, "all records")
     assert copies.copied() == names(4)
 
@@ -63,7 +63,7 @@ def test_a_stopped_stage_ends_and_says_so(copies):
     process = copies.start()
     copies.put(*names(4))
     copies.turn_until(lambda: copies.passed() == 4, "all records")
-    process.wish.ask(DesiredState.STOPPED)
+    process.control.ask(DesiredState.STOPPED)
     process.loop.run()
     assert process.state == ProcessState.STOPPED and process.stage.is_closed
 
@@ -74,9 +74,9 @@ def test_halts_when_all_fails_and_lets_the_batch_go_once_an_operator_resumes(cop
     copies.put(*bad, partition=0)
     process = copies.start()
     copies.turn_until(lambda: process.state == ProcessState.HALTED, "a halt")
-    assert "12 messages in a row" in process.wish.report.reason
+    assert "12 messages in a row" in process.control.report.reason
     assert all_held(process) and copies.rejected() == []
-    process.wish.ask(DesiredState.RUNNING)
+    process.control.ask(DesiredState.RUNNING)
     copies.turn_until(lambda: len(copies.rejected()) == 12, "dead letters")
     copies.put(*names(3, "bad-again"), *names(3), partition=0)
     copies.turn_until(lambda: len(copies.copied()) == 3, "the rest")
@@ -88,11 +88,11 @@ def test_a_pause_and_a_resume_end_a_halt_but_a_pause_alone_does_not(copies, monk
     copies.put(*names(3, "bad"), partition=0)
     process = copies.start()
     copies.turn_until(lambda: process.state == ProcessState.HALTED, "a halt")
-    process.wish.ask(DesiredState.PAUSED)
+    process.control.ask(DesiredState.PAUSED)
     for _ in range(3):
         process.loop.turn()
     assert process.state == ProcessState.HALTED
-    process.wish.ask(DesiredState.RUNNING)
+    process.control.ask(DesiredState.RUNNING)
     copies.turn_until(lambda: len(copies.rejected()) == 3, "dead letters")
 
 
@@ -200,7 +200,7 @@ def test_a_topic_that_is_missing_is_waited_for(copies):
     late = f"{source()}-late"
     process = copies.start(Copying(late))
     copies.turn_until(lambda: process.state == ProcessState.WAITING, "a process that waits")
-    assert "run manage.py create_topics" in process.wish.report.reason and not process.loop.partitions
+    assert "run manage.py create_topics" in process.control.report.reason and not process.loop.partitions
     copies.kafka.create_topic(late, PARTITIONS)
     copies.kafka.put(late, [(0, b"n000")])
     copies.turn_until(lambda: copies.copied() == names(1), "the record")
@@ -211,7 +211,7 @@ def test_a_stage_that_is_not_ready_stays_a_member_and_delivers_the_same_batch_la
     process.stage.lacks = "the store is away"
     copies.put(*names(8))
     copies.turn_until(lambda: len(process.stage.attempts) >= 3, "some attempts")
-    assert process.state == ProcessState.WAITING and process.wish.report.reason == "the store is away"
+    assert process.state == ProcessState.WAITING and process.control.report.reason == "the store is away"
     assert all_held(process) and copies.copied() == []
     attempts = process.stage.attempts
     assert all(attempt == attempts[0] for attempt in attempts)
@@ -240,7 +240,7 @@ def test_partitions_start_where_the_stage_says_once_it_knows(copies):
     process = copies.start()
     process.stage.starts = None
     copies.turn_until(lambda: all_held(process) and process.state == ProcessState.WAITING, "a member without positions")
-    assert process.wish.report.reason == "positions are not known" and process.stage.attempts == []
+    assert process.control.report.reason == "positions are not known" and process.stage.attempts == []
     process.stage.starts = {Partition(source(), 2): 7}
     copies.turn_until(lambda: len(copies.copied()) == 3, "the last three records")
     assert copies.copied() == names(10)[7:]
@@ -257,10 +257,10 @@ def test_where_the_stage_says_it_is_becomes_the_groups_position(copies):
 def test_partitions_that_left_during_a_pause_flow_when_they_return(copies):
     first = copies.start()
     copies.turn_until(lambda: all_held(first), "all partitions")
-    first.wish.ask(DesiredState.PAUSED)
+    first.control.ask(DesiredState.PAUSED)
     second = copies.start(slot=2)
     copies.turn_until(shared(first, second), "half of the partitions with the second member")
-    first.wish.ask(DesiredState.RUNNING)
+    first.control.ask(DesiredState.RUNNING)
     second.loop.stop()
     second.loop.run()
     copies.turn_until(lambda: all_held(first), "all partitions back", first)
