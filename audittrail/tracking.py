@@ -111,13 +111,8 @@ def track(
     for name in masked:
         _require(name in fields, kind, "masked", name, "fields (long texts cannot be masked)")
     for name, label in (labels or {}).items():
-        _require(
-            name in fields and column_field(model, name).is_relation,
-            kind,
-            "labels",
-            name,
-            "the foreign keys in fields",
-        )
+        is_foreign_key = name in fields and column_field(model, name).is_relation
+        _require(is_foreign_key, kind, "labels", name, "the foreign keys in fields")
         column_field(related_model(column_field(model, name)), label)
     tables = tuple(_relation_table(model, relation) for relation in relations)
     _tracked[kind] = Tracked(

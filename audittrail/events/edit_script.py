@@ -40,8 +40,7 @@ class _Span(NamedTuple):
     after_end: int
 
 
-# --- tokens
-# -----------------------------------------------------------------------------------------------------------------
+# Tokens
 
 
 def _character_class(belongs: Callable[[str], bool]) -> str:
@@ -156,8 +155,7 @@ def _word_count(text: str) -> int:
     return sum(map(bool, _COUNTED.findall(text)))
 
 
-# --- where the texts differ
-# ---------------------------------------------------------------------------------------------------
+# Where the texts differ
 
 
 def _changed(before: str, after: str) -> _Span:
@@ -249,8 +247,7 @@ def _trimmed(old: list[str], new: list[str], i: int, i_end: int, j: int, j_end: 
     return i, i_end, j, j_end
 
 
-# --- which tokens correspond
-# ----------------------------------------------------------------------------------------------------
+# Which tokens correspond
 
 
 def _common(old: list[str], new: list[str]) -> list[tuple[int, int]]:
@@ -307,8 +304,7 @@ def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return run[::-1]
 
 
-# --- how it reads
-# -------------------------------------------------------------------------------------------------------------------
+# How it reads
 
 # What stands between two edits of one thought: punctuation or space, with one short word at most.
 _FARTHEST = 100

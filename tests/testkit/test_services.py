@@ -21,7 +21,8 @@ def test_postgresql_is_out_of_reach():
 
 
 def test_the_orm_is_out_of_reach():
-    with pytest.raises(RuntimeError, match="Database access not allowed"):
+    # pytest-django refuses first, unless a module before it on this worker has a database that lives as long as that.
+    with pytest.raises((RuntimeError, ServiceTouched)):
         Member.objects.count()
 
 

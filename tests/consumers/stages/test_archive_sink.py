@@ -173,7 +173,7 @@ def test_offsets_of_a_topic_that_is_gone_hide_nothing_of_the_new_one(sink):
 def test_the_group_learns_what_the_archive_has(sink, monkeypatch):
     fill(16)
     with monkeypatch.context() as lost:
-        lost.setattr(delivery, "commit", lambda consumer, batch: None)
+        lost.setattr(delivery, "commit_offsets", lambda consumer, batch: None)
         with running(ArchiveSink()):
             until(lambda: len(stored()) == 16, what="16 events")
     assert sum(positions(conf.group("archive"), conf.enriched_topic()).values()) == 0
