@@ -85,7 +85,6 @@ class Loop:
         self._progress = Progress(stage.name)
         self._batch: Batch | None = None
         self._halt: Halt | None = None
-        self._cleared: Batch | None = None
         self._has_joined = False
         self._next_topic_check = 0.0
 
@@ -218,7 +217,7 @@ class Loop:
         if batch.outcome is None:
             self._assignment.check_topics()
             batch.outcome = self._process(batch)
-        if batch is not self._cleared and (reason := self._circuit_breaker.blocks(batch)):
+        if not batch.is_released and (reason := self._circuit_breaker.blocks(batch)):
             self._halt = Halt(reason, self._control.control)
             log.error("%s halted: %s", self._stage.name, reason)
             return
@@ -235,13 +234,13 @@ class Loop:
         messages = batch.result.messages + dead
         with metrics.DELIVER_SECONDS.labels(self._stage.name).time():
             self._delivery.deliver(batch, messages)
-        if batch is self._cleared:
+        if batch.is_released:
             # What an operator has let through does not count against what comes after it.
             self._circuit_breaker.reset()
         else:
             self._circuit_breaker.record_delivered(batch)
         self._progress.record_delivered(batch, len(messages))
-        self._batch = self._cleared = None
+        self._batch = None
 
     # What can come between
 
@@ -268,7 +267,9 @@ class Loop:
         ):
             log.warning("%s goes on after its halt", self._stage.name)
             self._halt = None
-            self._cleared = self._batch
+            self._circuit_breaker.reset()
+            if self._batch:
+                self._batch.is_released = True
 
     def _drop(self, partitions: list[Partition]) -> None:
         self._batcher.drop(partitions)

@@ -89,6 +89,13 @@ def test_a_batch_commits_after_the_last_and_rewinds_to_the_first_of_each_partiti
         assert batch.ends()[Partition("t", partition)] == offsets[-1] + 1
 
 
+def test_what_is_left_of_a_batch_is_released_as_the_batch_was():
+    batch = Batch([record(0, 0), record(1, 1)])
+    assert not batch.without({Partition("t", 0)}).is_released
+    batch.is_released = True
+    assert batch.without({Partition("t", 0)}).is_released
+
+
 def batch_of(fates: str) -> Batch:
     """`x` for a rejected record, `.` for an accepted one."""
     records = [record(offset=offset) for offset in range(len(fates))]

@@ -96,6 +96,24 @@ def test_a_pause_and_a_resume_end_a_halt_but_a_pause_alone_does_not(copies, monk
     copies.turn_until(lambda: len(copies.rejected()) == 3, "dead letters")
 
 
+def test_a_batch_let_through_does_not_halt_again_when_a_rebalance_takes_a_part_of_it(copies, monkeypatch):
+    monkeypatch.setenv("AUDIT_HALT_AFTER", "3")
+    monkeypatch.setenv("AUDIT_RETRY_CAP", "1")
+    fault = Fault("begin_transaction", TIMED_OUT, times=MANY)
+    first = copies.start(faults=[fault])
+    copies.turn_until(lambda: all_held(first), "all partitions")
+    copies.put(*names(40, "bad"))
+    copies.turn_until(lambda: first.state == ProcessState.HALTED, "a halt")
+    first.control.ask(DesiredState.RUNNING)
+    copies.turn_until(lambda: first.state == ProcessState.WAITING, "a delivery that fails")
+    monkeypatch.setenv("AUDIT_HALT_AFTER", "0")
+    second = copies.start(slot=2)
+    copies.turn_until(lambda: shared(first, second)() and len(copies.rejected()) == 20, "half with the second")
+    fault.times = 0
+    copies.turn_until(lambda: len(copies.rejected()) == 40, "the other half without another halt")
+    assert copies.rejected() == names(40, "bad")
+
+
 def test_a_member_evicted_in_mid_batch_reads_its_batch_again(copies):
     copies.put(*names(30))
     fault = Fault("send_offsets_to_transaction", EVICTED)
