@@ -152,14 +152,16 @@ def produce_all(producer: ProducerClient, messages: Iterable[Message], on_delive
 
 
 def _produce(producer: ProducerClient, message: Message, on_delivery: DeliveryCallback) -> None:
-    deadline = time.monotonic() + conf.transaction_timeout_seconds()
     headers: Headers = list(message.headers.items())
+    deadline: float | None = None
     while True:
         try:
             return producer.produce(
                 message.topic, message.value, message.key, message.partition, headers=headers, on_delivery=on_delivery
             )
         except BufferError:
+            # Read from the environment only here: not for each message.
+            deadline = deadline or time.monotonic() + conf.transaction_timeout_seconds()
             if time.monotonic() > deadline:
                 raise NotReady("Kafka takes no messages: the producer's queue stays full") from None
             with fatal_errors_raised():
