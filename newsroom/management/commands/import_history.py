@@ -78,8 +78,7 @@ def _only_import() -> Iterator[None]:
         if not cursor.fetchone()[0]:
             raise CommandError("Another import is running on this database. Wait for it, or stop it.")
         # Thousands of commits need not wait for the disk: what a crash of PostgreSQL takes back, rows and events alike,
-        # the next run
-        # imports again; and before an event leaves, the relay's own commit has brought it to the disk.
+        # the next run imports again; and before an event leaves, the relay's own commit has brought it to the disk.
         cursor.execute("SET synchronous_commit = off")
         try:
             yield
