@@ -21,6 +21,9 @@ class GroupConsumer(Protocol):
         on_lost: RebalanceCallback | None = None,
     ) -> None: ...
 
+    def unsubscribe(self) -> None:
+        """Leaves the group, a static member too."""
+
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]: ...
 
     def pause(self, partitions: list[TopicPartition]) -> None: ...

@@ -38,6 +38,8 @@ class Assignment:
         self.unplaced: set[Partition] = set()
         self._is_fetching = True
         self._topic_ids: dict[str, str] = {}
+        self._checks_with_nothing = 0
+        self._has_rejoined = False
 
     def check_topics(self) -> None:
         """Raises Fenced when a topic is not the one it was at the first call, NotReady while there is none or Kafka
@@ -55,6 +57,19 @@ class Assignment:
         self._consumer.subscribe(
             self._stage.topics(), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
+
+    def rejoin_if_given_nothing(self) -> None:
+        """Leave the group and join it again, once, if there was nothing for this member at two checks in a row.
+
+        A static member that starts again is given what its predecessor had, without a rebalance. That may be nothing,
+        from a moment when its topics were missing, and would stay so. A member that is one too many moves nothing.
+        """
+        self._checks_with_nothing = 0 if self.owned else self._checks_with_nothing + 1
+        if self._checks_with_nothing > 2 and not self._has_rejoined:
+            log.info("%s: holds nothing, joins its group again", self._stage.name)
+            self._has_rejoined = True
+            self._consumer.unsubscribe()
+            self.join()
 
     def pause_fetching(self) -> None:
         """Fetch nothing, and stay a member."""

@@ -196,6 +196,7 @@ class Loop:
             self._next_topic_check = self._clock.monotonic() + TOPIC_CHECK_SECONDS
             with contextlib.suppress(NotReady):
                 self._assignment.check_topics()
+                self._assignment.rejoin_if_given_nothing()
 
     def _attempt(self) -> None:
         try:

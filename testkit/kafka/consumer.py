@@ -48,6 +48,13 @@ class InMemoryConsumer:
         self._topics = topics
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
 
+    def unsubscribe(self) -> None:
+        """A static member leaves its group, too."""
+        if self._has_joined and self._member() is not None:
+            self._call("revoke", set(self._assigned))
+            self._group.remove(self._name)
+        self._topics, self._has_joined = [], False
+
     def _member(self) -> Member | None:
         """This consumer's membership; None when it was put out, or another has its name."""
         member = self._group.members.get(self._name)

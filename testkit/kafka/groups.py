@@ -45,10 +45,10 @@ class Group:
         self._pending: list[Transaction] = []
 
     def join(self, name: str, member_id: str, topics: list[str]) -> None:
-        """A static member that comes back in time under its name takes over what its predecessor had."""
+        """A static member that comes back in time takes over what its predecessor had, whatever it subscribes to."""
         if name in self.members:
-            self.members[name].member_id, self.members[name].ends_at = member_id, None
-            self.members[name].held = set()
+            member = self.members[name]
+            member.member_id, member.topics, member.ends_at, member.held = member_id, topics, None, set()
         else:
             self.members[name] = Member(member_id, topics)
             self._rebalance()
@@ -68,24 +68,11 @@ class Group:
         return self.members[name].target - held
 
     def _rebalance(self) -> None:
-        """Balanced, and sticky: nobody loses more than what is above its share."""
+        """Members that read the same topics share their partitions; no two read some of the same only."""
         self.generation += 1
-        wanted = sorted(
-            {
-                partition
-                for each in self.members.values()
-                for topic in each.topics
-                for partition in self._partitions_of(topic)
-            }
-        )
-        left = len(wanted)
-        for place, member in enumerate(self.members.values()):
-            share = -(-left // (len(self.members) - place))
-            member.target = set(sorted(member.target & set(wanted))[:share])
-            left -= share
-        missing = [each for each in wanted if not any(each in member.target for member in self.members.values())]
-        for partition in missing:
-            min(self.members.values(), key=lambda member: len(member.target)).target.add(partition)
+        for topics in {tuple(each.topics) for each in self.members.values()}:
+            members = [each for each in self.members.values() if tuple(each.topics) == topics]
+            _share(members, sorted(partition for topic in topics for partition in self._partitions_of(topic)))
 
     def check(self, metadata: GroupMetadata) -> None:
         """Raises KafkaException unless the metadata are those of a member as of now."""
@@ -104,3 +91,14 @@ class Group:
         """Whether no open transaction holds an offset of it."""
         self._pending = [each for each in self._pending if each.fate is Fate.OPEN]
         return not any(partition in each.offsets.get(self.name, {}) for each in self._pending)
+
+
+def _share(members: list[Member], partitions: list[Partition]) -> None:
+    """Balanced, and sticky: nobody loses more than what is above its share."""
+    left = len(partitions)
+    for place, member in enumerate(members):
+        share = -(-left // (len(members) - place))
+        member.target = set(sorted(member.target & set(partitions))[:share])
+        left -= share
+    for partition in [each for each in partitions if not any(each in member.target for member in members)]:
+        min(members, key=lambda member: len(member.target)).target.add(partition)

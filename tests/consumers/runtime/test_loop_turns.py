@@ -7,6 +7,7 @@ from consumers import conf
 from consumers.errors import Fenced
 from consumers.models import DesiredState, ProcessState
 from consumers.records import Partition
+from consumers.runtime import loop
 from testkit.consumers.copying import PARTITIONS, Copying, Storing, names, source
 from testkit.kafka import errors
 from testkit.kafka.faults import EVICTED, QUEUE_FULL, TIMED_OUT, Fault
@@ -298,3 +299,37 @@ def test_dead_letters_are_in_the_transaction_of_the_offsets(copies):
     copies.start(faults=[Fault("commit_transaction", errors.abortable(KafkaError.INVALID_TXN_STATE, "no"))])
     copies.turn_until(lambda: copies.passed() == 4, "all records")
     assert (copies.copied(), copies.rejected()) == (["n0", "n2"], ["bad1", "bad3"])
+
+
+def test_a_member_whose_predecessor_was_given_nothing_gets_its_share(copies, monkeypatch):
+    """Nothing, as there may be while its topics are missing: of a topic with one partition another has all."""
+    monkeypatch.setattr(loop, "TOPIC_CHECK_SECONDS", 1.5)
+    other = f"{conf.prefix()}other"
+    copies.kafka.create_topic(other, 1)
+    holder = copies.start(Copying(other), slot=2)
+    copies.turn_until(lambda: len(holder.loop.partitions) == 1, "a member that has all")
+    empty = copies.start(Copying(other))
+    copies.turn_for(0.5)
+    assert len(empty.loop.partitions) == 0
+    empty.loop.close()
+    copies.processes.remove(empty)
+
+    successor = copies.start()
+    copies.turn_for(1)
+    assert len(successor.loop.partitions) == 0, "a static member is given what its predecessor had"
+    copies.turn_until(lambda: all_held(successor), "all partitions of its topic")
+    assert len(holder.loop.partitions) == 1
+
+
+def test_a_member_that_is_one_too_many_moves_nothing_and_asks_once(copies, monkeypatch):
+    monkeypatch.setattr(loop, "TOPIC_CHECK_SECONDS", 0.5)
+    other = f"{conf.prefix()}other"
+    copies.kafka.create_topic(other, 1)
+    holder = copies.start(Copying(other), slot=2)
+    copies.turn_until(lambda: len(holder.loop.partitions) == 1, "a member that has all")
+
+    surplus = copies.start(Copying(other))
+    copies.turn_for(4)
+
+    assert holder.stage.forgotten == [] and len(holder.loop.partitions) == 1
+    assert surplus.state == ProcessState.RUNNING and len(surplus.loop.partitions) == 0
