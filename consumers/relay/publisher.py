@@ -65,5 +65,9 @@ class Publisher:
 
 
 def _client(lane: int) -> Producer:
-    """A producer of the lane. When its retries are used up the batch is aborted, and published again by a new one."""
-    return clients.transactional_producer(conf.transactional_id(f"relay-lane-{lane}"), retries=5)
+    """A producer of the lane. When its retries are used up the batch is aborted, and published again by a new one.
+
+    Seven, each after twice the time of the one before from 5 ms on, take 0.6 s, time for a partition to get another
+    leader.
+    """
+    return clients.transactional_producer(conf.transactional_id(f"relay-lane-{lane}"), retries=7)

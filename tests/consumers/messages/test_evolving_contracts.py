@@ -45,7 +45,7 @@ def _follow(folder) -> str:
     return field["name"]
 
 
-def test_an_optional_field_takes_one_file_and_a_registration(own_trail, contract_files, monkeypatch):
+def test_a_newer_contract_with_an_optional_field_takes_a_registration(own_trail, contract_files, monkeypatch):
     name = _follow(contract_files.folder)
     monkeypatch.setattr(enricher, "enrichment", lambda event, profile: enrichment(event, profile) | {name: 4})
 
