@@ -7,6 +7,7 @@ setting AUDIT_STAGES. docs/adding-a-sink.md shows how.
 from functools import lru_cache
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from audittrail.models import OutboxEvent
 from consumers import conf
@@ -77,7 +78,10 @@ BUILT_IN = (RELAY, ENRICHER, DATABASE, SEARCH, ARCHIVE)
 
 def table() -> dict[str, StageSpec]:
     """All stages by name. Raises ImproperlyConfigured where AUDIT_STAGES names what cannot be one."""
-    return _table(tuple(getattr(settings, "AUDIT_STAGES", ())))
+    paths = getattr(settings, "AUDIT_STAGES", ())
+    if isinstance(paths, str):
+        raise ImproperlyConfigured(f"AUDIT_STAGES={paths!r} is a text: give a list of dotted paths.")
+    return _table(tuple(paths))
 
 
 def find(name: str) -> StageSpec:

@@ -7,6 +7,7 @@ connections belong to it alone: in the child their descriptors lead nowhere.
 
 import ctypes
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -23,6 +24,8 @@ from django.db import connections
 
 from consumers import stages
 
+log = logging.getLogger(__name__)
+
 _PR_SET_PDEATHSIG = 1
 _TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -37,7 +40,10 @@ class ProcessSlot(NamedTuple):
 def preload() -> None:
     """Import what all stages need, once for all children. Their memory is shared as long as nobody writes to it."""
     for spec in stages.table().values():
-        spec.import_modules()
+        try:
+            spec.import_modules()
+        except Exception:  # its own processes end with this error; those of the others must not
+            log.exception("%s cannot be imported", spec.name)
     gc.collect()
     gc.freeze()
 

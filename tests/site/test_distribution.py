@@ -29,7 +29,7 @@ MIDDLEWARE = [f"django.contrib.{app}Middleware" for app in (
     "sessions.middleware.Session", "auth.middleware.Authentication", "messages.middleware.Message")]
 NAMES = ["template.context_processors.request", *(f"contrib.{a}.context_processors.{a}" for a in ("auth", "messages"))]
 OPTIONS = {"context_processors": [f"django.{name}" for name in NAMES]}
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": OPTIONS}]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": OPTIONS}]
 """.strip()
 
 pytestmark = pytest.mark.slow

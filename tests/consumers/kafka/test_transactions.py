@@ -323,7 +323,7 @@ def _settings_of(make) -> dict:
 @pytest.mark.parametrize(
     ("make", "identity", "own"),
     [
-        (lambda: publisher.Publisher(3, CONSUMER), "relay-lane-3", {"retries": 5}),
+        (lambda: publisher.Publisher(3, CONSUMER), "relay-lane-3", {"retries": 7}),
         (lambda: replay._write(MESSAGES), "dead-letter-replay", {}),
         (lambda: delivery.make_delivery(CONSUMER, "enricher", "member-01", lambda: 9.0).ready(), "member-01", {}),
     ],

@@ -1,14 +1,17 @@
 """The table of stages: what it says is true of the classes, and whoever only reads it imports none of them."""
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from consumers import conf, stages
-from consumers.runtime.stage_spec import MOST_PROCESSES, StageSpec
+from consumers.runtime.stage_spec import MOST_PROCESSES
+from consumers.stages import site_stages
 from testkit.paths import ROOT
 
 WITH_A_CLASS = [spec for spec in stages.BUILT_IN if spec.stage]
@@ -68,12 +71,13 @@ def test_without_a_first_port_there_are_no_metrics(monkeypatch):
         ({"name": "search"}, "name"),
         ({"name": "relay_outbox"}, "name"),
         ({"group_name": "archive"}, "group_name"),
-        ({"metrics_offset": 40}, "metrics_offset"),
+        ({"member_name": "archive-node"}, "member_name"),
+        ({"metrics_offset": 48}, "metrics_offset"),
     ],
 )
 def test_what_two_stages_cannot_share_is_refused(settings, monkeypatch, values, shared):
-    given = {"name": "other", "route": "", "group_name": "other", "metrics_offset": 64} | values
-    monkeypatch.setattr(conf, "SPEC", StageSpec(**given), raising=False)
+    given = {"name": "other", "group_name": "other", "member_name": "other-node", "metrics_offset": 64} | values
+    monkeypatch.setattr(conf, "SPEC", replace(stages.SEARCH, **given), raising=False)
     settings.AUDIT_STAGES = ["consumers.conf.SPEC"]
 
     stages._table.cache_clear()
@@ -93,3 +97,28 @@ print([path for path in paths if path.rpartition(".")[0] in sys.modules])
     answer = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert answer.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"name": "two words"}, "name='two words': use lower-case letters"),
+        ({"stage": ""}, "stage is empty: give the dotted path"),
+        ({"member_name": ""}, "it reads from Kafka: give it reads, group_name and member_name"),
+        ({"reads": ("topic",)}, "reads: give functions"),
+        ({"metrics_offset": 65}, "metrics_offset=65: give a multiple of 16"),
+    ],
+)
+def test_a_spec_that_cannot_work_is_refused_with_its_field_and_the_remedy(monkeypatch, changed, says):
+    own = {"name": "own", "group_name": "own", "member_name": "own-node", "metrics_offset": 64, **changed}
+    monkeypatch.setattr(stages, "OWN", replace(stages.SEARCH, **own), raising=False)
+
+    with pytest.raises(ImproperlyConfigured, match=f"AUDIT_STAGES: 'consumers.stages.OWN': {re.escape(says)}"):
+        site_stages.imported("consumers.stages.OWN")
+
+
+def test_a_text_in_place_of_the_list_is_refused(settings):
+    settings.AUDIT_STAGES = "mysite.json_lines.SPEC"
+
+    with pytest.raises(ImproperlyConfigured, match="give a list of dotted paths"):
+        stages.table()
