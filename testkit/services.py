@@ -45,6 +45,7 @@ def _no_services(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(env, "read", _without_kafka(env.read))
         monkeypatch.setattr(psycopg, "connect", _refuse)
         monkeypatch.setattr(psycopg.Connection, "connect", _refuse)
+        monkeypatch.setattr(psycopg.AsyncConnection, "connect", _refuse)
 
 
 def _without_kafka(read: Callable[..., object]) -> Callable[..., object]:
