@@ -8,29 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from audittrail.archive.object_storage import (
-    ObjectStoreError,
-    ObjectStoreRefusal,
-    ObjectStoreUnavailable,
-    StoredObject,
-    archive_storage,
-    translated_errors,
-)
-
-__all__ = [
-    "ObjectStoreError",
-    "ObjectStoreRefusal",
-    "ObjectStoreUnavailable",
-    "StoredObject",
-    "create_once",
-    "delete",
-    "ensure_bucket",
-    "folders",
-    "listed",
-    "metadata",
-    "read",
-    "replace",
-]
+from audittrail.archive.object_storage import StoredObject, archive_storage, translated_errors
 
 # Object stores on a folder list what is just being written, under its name and a random ending.
 _UPLOADING = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

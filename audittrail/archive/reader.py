@@ -17,6 +17,7 @@ from audittrail.archive import format, manifests, object_names, objects
 from audittrail.archive.format import ArchivedEvent
 from audittrail.archive.manifests import DamagedManifest, Manifest, Range, Sealed
 from audittrail.archive.object_names import Tail
+from audittrail.archive.object_storage import StoredObject
 from audittrail.archive.seal import merged
 from audittrail.archive.writer import DamagedArchive, segment
 
@@ -79,7 +80,7 @@ def check(seen: Seen = lambda name, content: None) -> Iterator[ObjectProblem]:
     yield from _discontinuities(ranges)
 
 
-def _fetched(wanted: Iterable[str]) -> Iterator[Future[objects.StoredObject]]:
+def _fetched(wanted: Iterable[str]) -> Iterator[Future[StoredObject]]:
     """Each object, in order, being read or having been; the result raises as objects.read."""
     left = iter(wanted)
     with ThreadPoolExecutor(FETCHED_AHEAD, thread_name_prefix="archive") as pool:
@@ -154,7 +155,7 @@ def _check_tails(unsealed: list[Tail], ranges: list[Range], seen: Seen) -> Itera
             yield ObjectProblem("changed", tail.name, str(error))
 
 
-def _checked_tail(tail: Tail, stored: objects.StoredObject, seen: Seen) -> Range:
+def _checked_tail(tail: Tail, stored: StoredObject, seen: Seen) -> Range:
     seen(tail.name, stored.content)
     covered = segment(tail.name, stored.metadata)
     if hashlib.sha256(stored.content).hexdigest() != stored.metadata.get("sha256"):

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from audittrail.archive import format, manifests, object_names, objects, seal, writer
 from audittrail.archive.format import ArchivedEvent
+from audittrail.archive.object_storage import StoredObject
 from audittrail.events.event import EnrichedEvent
 
 EVIDENCE = "evidence/"
@@ -122,7 +123,7 @@ def _put_back(name: str, content: bytes, metadata: dict[str, str]) -> None:
         objects.create_once(name, content, metadata)
 
 
-def _replace(name: str, stored: objects.StoredObject, content: bytes, metadata: dict[str, str]) -> None:
+def _replace(name: str, stored: StoredObject, content: bytes, metadata: dict[str, str]) -> None:
     """Only once what stands there is kept, under a name of its content."""
     objects.create_once(
         f"{EVIDENCE}{name}-{hashlib.sha256(stored.content).hexdigest()}", stored.content, stored.metadata

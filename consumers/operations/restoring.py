@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import datetime
+from typing import TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -32,6 +33,7 @@ _FORK = """
 _REMOVE = "DELETE FROM audittrail_auditevent WHERE article_id = %s AND sequence = ANY(%s)"
 
 Problems = list[str]
+Content = TypeVar("Content")
 
 
 def carry_out(steps: Iterable[Step], recent: datetime, progress: Callable[[int], None]) -> tuple[int, Problems]:
@@ -98,13 +100,12 @@ def _replace(steps: list[Step], recent: datetime) -> Problems:
 
 
 def _replace_rows(connection: psycopg.Connection[TupleRow], article: str, steps: list[Step]) -> None:
-    for step in steps:
-        if step.event and step.altered:
-            evidence = as_json(step.altered).decode()
-            hashes = [step.event["hash"], step.altered["hash"]]
-            connection.execute(_FORK, [article, step.sequence, *hashes, evidence])
-    connection.execute(_REMOVE, [article, [step.sequence for step in steps]])
     events = _events(steps)
+    for step, event in zip(steps, events, strict=True):
+        altered = _needed(step, step.altered)
+        hashes = [event["hash"], altered["hash"]]
+        connection.execute(_FORK, [article, step.sequence, *hashes, as_json(altered).decode()])
+    connection.execute(_REMOVE, [article, [step.sequence for step in steps]])
     if duplicates := database_rows.store_events(connection, events):
         taken = ", ".join(f"#{events[number]['sequence']}" for number in duplicates)
         raise psycopg.IntegrityError(f"another article's row has the event_id of {taken}")
@@ -127,12 +128,7 @@ def _rebuild(steps: list[Step], recent: datetime) -> Problems:
 
 
 def _close(steps: list[Step], recent: datetime) -> Problems:
-    return _repaired(steps, _close_gap_of)
-
-
-def _close_gap_of(step: Step) -> None:
-    if step.gap:
-        repair.close_gap(step.gap)
+    return _repaired(steps, lambda step: repair.close_gap(_needed(step, step.gap)))
 
 
 def _repaired(steps: list[Step], repair_one: Callable[[Step], object]) -> Problems:
@@ -155,7 +151,7 @@ def _overwrite_documents(steps: list[Step], recent: datetime) -> Problems:
 
 
 def _documents(steps: list[Step]) -> list[IndexedDocument]:
-    return [documents.indexed_now(step.document) for step in steps if step.document]
+    return [documents.indexed_now(_needed(step, step.document)) for step in steps]
 
 
 def _refused(steps: list[Step], results: list[index.Result]) -> Problems:
@@ -168,7 +164,14 @@ def _refused(steps: list[Step], results: list[index.Result]) -> Problems:
 
 
 def _events(steps: list[Step]) -> list[EnrichedEvent]:
-    return [step.event for step in steps if step.event]
+    return [_needed(step, step.event) for step in steps]
+
+
+def _needed(step: Step, content: Content | None) -> Content:
+    """What the action of a step needs. Raises ValueError for a step without it, before anything is changed for it."""
+    if content is None:
+        raise ValueError(f"the step to {step.action} {step.target} #{step.sequence} lacks what this action needs")
+    return content
 
 
 def _by_article(steps: list[Step]) -> Iterable[tuple[str, list[Step]]]:

@@ -20,6 +20,8 @@ from consumers.runtime.stage import Stage
 
 log = logging.getLogger("consumers.runtime.assignment")
 
+CHECKS_BEFORE_REJOINING = 2
+
 Drop = Callable[[list[Partition]], None]
 """Forgets what was read of partitions that are no longer held, or are read again."""
 TopicIds = Callable[[list[str]], dict[str, str]]
@@ -59,13 +61,14 @@ class Assignment:
         )
 
     def rejoin_if_given_nothing(self) -> None:
-        """Leave the group and join it again, once, if there was nothing for this member at two checks in a row.
+        """Leave the group and join it again, once, if there was nothing for this member at more than
+        CHECKS_BEFORE_REJOINING checks in a row.
 
         A static member that starts again is given what its predecessor had, without a rebalance. That may be nothing,
         from a moment when its topics were missing, and would stay so. A member that is one too many moves nothing.
         """
         self._checks_with_nothing = 0 if self.owned else self._checks_with_nothing + 1
-        if self._checks_with_nothing > 2 and not self._has_rejoined:
+        if self._checks_with_nothing > CHECKS_BEFORE_REJOINING and not self._has_rejoined:
             log.info("%s: holds nothing, joins its group again", self._stage.name)
             self._has_rejoined = True
             self._consumer.unsubscribe()

@@ -11,7 +11,7 @@ from audittrail import contracts
 from audittrail.archive import object_names, objects, writer
 from audittrail.archive.format import ArchivedEvent
 from audittrail.archive.manifests import DamagedManifest
-from audittrail.archive.objects import ObjectStoreUnavailable
+from audittrail.archive.object_storage import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
 from audittrail.events.event import EnrichedEvent
 from audittrail.events.times import EPOCH

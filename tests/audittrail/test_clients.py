@@ -1,19 +1,19 @@
 """Each service has one module that talks to its client, so that its errors are translated in one place."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from testkit.paths import ROOT
+
 PACKAGES = ("audittrail", "consumers", "newsroom")
 
 
 def importers(client):
     """Modules of the installed packages with a statement that imports a client, or from it."""
     statement = re.compile(rf"^\s*(?:from|import) (?:{client})\b", re.MULTILINE)
-    modules = (path for package in PACKAGES for path in (PROJECT / package).rglob("*.py"))
-    return {str(path.relative_to(PROJECT)) for path in modules if statement.search(path.read_text(encoding="utf-8"))}
+    modules = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return {str(path.relative_to(ROOT)) for path in modules if statement.search(path.read_text(encoding="utf-8"))}
 
 
 @pytest.mark.parametrize(

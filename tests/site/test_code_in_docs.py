@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from testkit.paths import ROOT
+
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 THOROUGH = [ROOT / "docs" / name for name in ("architecture.md", "glossary.md")]
 """Documents in which every word of the code must have its place."""

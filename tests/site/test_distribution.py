@@ -17,7 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parents[2]
+from testkit.paths import ROOT
+
 PACKAGES = ("audittrail", "consumers")
 SITE = """
 SECRET_KEY = "not a secret"

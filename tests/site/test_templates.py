@@ -1,10 +1,9 @@
 """Templates are read by people too: no length hides in width."""
 
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from testkit.paths import ROOT
+
 LONGEST_LINE = 120
 TEMPLATES = sorted(
     path.relative_to(ROOT)

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 
 from stack import addresses, endpoints, places
 from stack.errors import StackError
+from testkit.paths import ROOT
 
-CHECKOUT = Path(__file__).parents[2]
 EPHEMERAL = 32768  # first of the ports Linux gives to clients
 
 
@@ -79,7 +78,7 @@ def test_addresses_are_frozen():
 
 def test_importing_the_addresses_needs_the_standard_library_only():
     code = "import stack, sys; stack.addresses(); print(*sorted(sys.modules))"
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, env=environment
     )

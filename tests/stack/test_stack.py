@@ -12,17 +12,17 @@ import pytest
 import redis
 
 from stack import Addresses, addresses, places
+from testkit.paths import ROOT
 
 pytestmark = [pytest.mark.service, pytest.mark.enable_socket]
 
-CHECKOUT = Path(__file__).parents[2]
 NAME = f"pytest-{os.getpid()}"
 SERVICES = ("redis", "postgres", "s3")
 
 
 def run(*arguments: str, name: str = NAME) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "stack", *arguments]
-    return subprocess.run(command, cwd=CHECKOUT, env={**os.environ, "STACK": name}, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "STACK": name}, capture_output=True, text=True)
 
 
 def succeed(*arguments: str, name: str = NAME) -> str:
@@ -70,7 +70,7 @@ def test_starting_again_changes_nothing(small):
 def test_fetching_starts_nothing_and_needs_no_python_packages():
     name = f"{NAME}-fetched"
     command = [sys.executable, "-S", "-m", "stack", "fetch"]
-    done = subprocess.run(command, cwd=CHECKOUT, env={**os.environ, "STACK": name}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "STACK": name}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("fetched") == 8
     assert processes_of(name) == []

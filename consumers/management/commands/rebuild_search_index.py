@@ -11,7 +11,7 @@ from rich.progress import Progress
 from audittrail import conf
 from audittrail.archive import reader
 from audittrail.archive.manifests import DamagedManifest
-from audittrail.archive.objects import ObjectStoreUnavailable
+from audittrail.archive.object_storage import ObjectStoreUnavailable
 from audittrail.events import database_rows
 from audittrail.events.event import EnrichedEvent
 from audittrail.models import AuditEvent

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from audittrail import conf
 from audittrail.archive.manifests import DamagedManifest
-from audittrail.archive.objects import ObjectStoreUnavailable
+from audittrail.archive.object_storage import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
 from audittrail.integrity.report import STORES, VerificationReport
 from audittrail.integrity.restore import ACTIONS, Step, plan

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from audittrail import conf
 from audittrail.archive import objects, seal
 from audittrail.archive.manifests import DamagedManifest
-from audittrail.archive.objects import ObjectStoreUnavailable
+from audittrail.archive.object_storage import ObjectStoreUnavailable
 from audittrail.archive.writer import DamagedArchive
 from consumers.operations import sealing
 

@@ -18,8 +18,7 @@ from audittrail.archive.object_storage import archive_storage
 from audittrail.archive.writer import DamagedArchive
 from testkit.audittrail.archives import TOPIC, row, write
 from testkit.audittrail.events import change, text_change
-
-DOCUMENTED = Path(__file__).resolve().parents[3] / "docs" / "archive.md"
+from testkit.paths import ROOT
 
 
 def offsets() -> list[int]:
@@ -266,7 +265,7 @@ def download(folder: Path) -> None:
 
 
 def documented_query(folder: Path) -> str:
-    text = DOCUMENTED.read_text()
+    text = (ROOT / "docs" / "archive.md").read_text()
     return (
         text.split("```sql\n-- the archive", 1)[1]
         .split("```", 1)[0]

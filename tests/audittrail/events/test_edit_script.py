@@ -1,7 +1,6 @@
 import json
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,8 +18,7 @@ from audittrail.events.edit_script import (
     words_added,
     words_removed,
 )
-
-DATA = Path(__file__).parents[4] / "shared" / "data"
+from testkit.paths import HISTORY
 
 # Texts that share much, in the shapes that are hard: tags, entities, combining marks, joined emoji, every kind of line
 # end.
@@ -171,10 +169,10 @@ def test_words_are_counted_without_markup():
 
 
 def test_a_real_history_runs_forwards_and_backwards():
-    history = DATA / "peps-history-small.jsonl.gz"
+    history = HISTORY / "peps-history-small.jsonl.gz"
     if not history.exists():
         pytest.skip("the editorial history is not here")
-    sys.path.insert(0, str(DATA))
+    sys.path.insert(0, str(HISTORY))
     from read_history import events
 
     bodies: dict[str, str] = {}

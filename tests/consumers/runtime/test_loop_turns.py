@@ -301,13 +301,19 @@ def test_dead_letters_are_in_the_transaction_of_the_offsets(copies):
     assert (copies.copied(), copies.rejected()) == (["n0", "n2"], ["bad1", "bad3"])
 
 
+def holder_of_all(copies):
+    """Another topic, of one partition, and the member in slot 2 that has it."""
+    topic = f"{conf.prefix()}other"
+    copies.kafka.create_topic(topic, 1)
+    holder = copies.start(Copying(topic), slot=2)
+    copies.turn_until(lambda: len(holder.loop.partitions) == 1, "a member that has all")
+    return topic, holder
+
+
 def test_a_member_whose_predecessor_was_given_nothing_gets_its_share(copies, monkeypatch):
     """Nothing, as there may be while its topics are missing: of a topic with one partition another has all."""
     monkeypatch.setattr(loop, "TOPIC_CHECK_SECONDS", 1.5)
-    other = f"{conf.prefix()}other"
-    copies.kafka.create_topic(other, 1)
-    holder = copies.start(Copying(other), slot=2)
-    copies.turn_until(lambda: len(holder.loop.partitions) == 1, "a member that has all")
+    other, holder = holder_of_all(copies)
     empty = copies.start(Copying(other))
     copies.turn_for(0.5)
     assert len(empty.loop.partitions) == 0
@@ -323,10 +329,7 @@ def test_a_member_whose_predecessor_was_given_nothing_gets_its_share(copies, mon
 
 def test_a_member_that_is_one_too_many_moves_nothing_and_asks_once(copies, monkeypatch):
     monkeypatch.setattr(loop, "TOPIC_CHECK_SECONDS", 0.5)
-    other = f"{conf.prefix()}other"
-    copies.kafka.create_topic(other, 1)
-    holder = copies.start(Copying(other), slot=2)
-    copies.turn_until(lambda: len(holder.loop.partitions) == 1, "a member that has all")
+    other, holder = holder_of_all(copies)
 
     surplus = copies.start(Copying(other))
     copies.turn_for(4)
