@@ -1,7 +1,8 @@
 """PostgreSQL: a cluster of its own, with the roles and databases of the audit trail.
 
 Roles have passwords equal to their names: this cluster listens on this machine only. They are
-checked all the same (SCRAM), for what each role may not do is part of the product.
+checked all the same (SCRAM), for what each role may not do is part of the product. The log of changes is logical, so
+that tests can ask PostgreSQL itself what was changed; prepared transactions are allowed, as a site's server may.
 """
 
 import shutil
@@ -18,6 +19,8 @@ listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
 max_connections = 200
+wal_level = logical
+max_prepared_transactions = 10
 shared_buffers = 256MB
 default_toast_compression = lz4
 timezone = 'UTC'
