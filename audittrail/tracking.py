@@ -1,7 +1,9 @@
 """Which models are tracked, and what of them.  One call of `track` plugs a model in."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
@@ -15,37 +17,54 @@ if TYPE_CHECKING:
 class Relation:
     """Rows that belong to an article: a many-to-many field, or the reverse name of a foreign key to it.
 
-    value: for a foreign key, the field of the related row whose identity is recorded (default: the row itself).
+    value: for a foreign key, the field of the related row whose identity is recorded (default: the row itself); a row
+    in which it is null is not recorded.
     order: the field that orders them (default: by identity).
     label: the field of the recorded object that names it for people (default: its identity).
+    fields, texts: columns of the related row that are the article's own, short values and long texts. In events they
+    are named by the row, as in `images/12/caption`.
     """
 
     name: str
     value: str | None = None
     order: str | None = None
     label: str | None = None
+    fields: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RelationTable:
-    """Where the database holds a relation: all columns belong to `table`, `label_*` to the named object's."""
+    """Where the database holds a relation.
+
+    `owner`, `value`, `order`, `fields` and `texts` are of the related rows, whose model is `row`; `owner` refers to
+    `target`, a field of the article. `label_key` and `label` are of the recorded object, None where there is no label.
+    """
 
     name: str
-    table: str
-    owner_column: str
-    value_column: str
-    order_column: str
-    label_table: str | None
-    label_key: str | None
-    label_column: str | None
+    row: type[models.Model]
+    owner: "ColumnField"
+    target: "ColumnField"
+    value: "ColumnField"
+    order: "ColumnField"
+    label_key: "ColumnField | None"
+    label: "ColumnField | None"
+    fields: tuple["ColumnField", ...]
+    texts: tuple["ColumnField", ...]
+
+    @property
+    def has_values(self) -> bool:
+        """Whether values of the related rows belong to the article."""
+        return bool(self.fields or self.texts)
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """What is recorded of a model."""
+    """What is recorded of a model. `parents`: models of which it inherits tracked columns, whose tables hold them."""
 
     kind: str
     model: type[models.Model]
+    parents: tuple[type[models.Model], ...]
     fields: tuple[str, ...]
     texts: tuple[str, ...]
     relations: tuple[RelationTable, ...]
@@ -57,12 +76,16 @@ class Tracked:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All tracked names, as they appear in events."""
+        """All tracked names, as they appear in events; those of related rows' values have the row's key besides."""
         return (*self.fields, *self.texts, *(relation.name for relation in self.relations))
 
     def field(self, name: str) -> "ColumnField":
         """The model's field of a tracked scalar or text."""
         return column_field(self.model, name)
+
+    def names_in(self, table: type[models.Model], names: Iterable[str]) -> list[str]:
+        """Those of these fields whose column is in the table of `table`: of the model, or of a parent."""
+        return [name for name in names if concrete(self.field(name).model) is table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +115,27 @@ def track(
     status: str | None = None,
     published: Iterable[str] = (),
     masked: Iterable[str] = (),
+    kind: str | None = None,
 ) -> None:
     """Record every change of `model`, by whatever makes it.
 
     fields: columns kept as short values; texts: long texts, kept as edit scripts; relations: rows that belong to it;
     labels: for a tracked foreign key, the column of the other model that names it for people; title: the field that
     names an article for people; status and published: the field and those of its values in which the public sees the
-    article; masked: fields of which events show only that they changed.
+    article; masked: fields of which events show only that they changed; kind: the first part of the identity of its
+    articles (default: `app.model`), to be kept when a model is renamed.
 
-    Raises ImproperlyConfigured naming the field that does not exist or does not fit.
+    Columns that the model inherits from a parent with a table of its own are its own: model and parents are one
+    article.  Raises ImproperlyConfigured naming the field that does not exist or does not fit.
     """
-    kind = kind_of(model)
+    model = concrete(model)
+    kind = kind or model._meta.label_lower
     fields, texts, masked = tuple(fields), tuple(texts), frozenset(masked)
+    _require_identity(model)
     for name in (*fields, *texts):
         column_field(model, name)
+    for name in sorted(set(fields) & set(texts)):
+        raise ImproperlyConfigured(f"track({kind}): {name!r} is among both fields and texts. Choose one.")
     _require(title in fields, kind, "title", title, "fields")
     _require(status is None or status in fields, kind, "status", status, "fields")
     for name in masked:
@@ -115,8 +145,10 @@ def track(
         _require(is_foreign_key, kind, "labels", name, "the foreign keys in fields")
         column_field(related_model(column_field(model, name)), label)
     tables = tuple(_relation_table(model, relation) for relation in relations)
+    _require_own_names(kind, (*fields, *texts, *(table.name for table in tables)))
+    parents = _parents_with(model, (*fields, *texts))
     _tracked[kind] = Tracked(
-        kind, model, fields, texts, tables, labels or {}, title, status, frozenset(published), masked
+        kind, model, parents, fields, texts, tables, labels or {}, title, status, frozenset(published), masked
     )
 
 
@@ -125,13 +157,30 @@ def track_actor(
 ) -> None:
     """Keep every version of the people who act, so that an event can say who they were at the time."""
     for field in filter(None, (name, byline, role, desk)):
-        column_field(model, field)
+        holder = concrete(column_field(model, field).model)
+        if holder is not concrete(model):
+            raise ImproperlyConfigured(
+                f"track_actor({model._meta.label_lower}): {field!r} is a column of {holder._meta.label}. "
+                f"Track {holder._meta.label} as actors instead."
+            )
     _actors[kind_of(model)] = TrackedActor(kind_of(model), model, name, byline, role, desk)
 
 
+def concrete(model: type[models.Model]) -> type[models.Model]:
+    """The model whose table a model uses: itself, but for a proxy.  Raises ImproperlyConfigured for an abstract one."""
+    if model._meta.concrete_model is None:
+        raise ImproperlyConfigured(f"{model._meta.label} is abstract. Track the models that inherit from it.")
+    return model._meta.concrete_model
+
+
 def kind_of(model: type[models.Model] | models.Model) -> str:
-    """`app.model`, the first part of an article's identity."""
-    return model._meta.label_lower
+    """The first part of an article's identity: that of the tracked model, of which this is an instance, a proxy or a
+    child; otherwise `app.model`.
+    """
+    own = concrete(model if isinstance(model, type) else type(model))
+    kinds = {each.model: each.kind for each in _tracked.values()}
+    lineage = [own, *own._meta.all_parents]
+    return next((kinds[each] for each in lineage if each in kinds), own._meta.label_lower)
 
 
 def article_id(instance: models.Model) -> str:
@@ -160,16 +209,22 @@ def _require(holds: bool, kind: str, argument: str, value: str | None, where: st
 
 
 def column_field(model: type[models.Model], name: str) -> "ColumnField":
-    """The field of a model that is a column of its table.  Raises ImproperlyConfigured."""
+    """The field of a model that is a column of its table or of a parent's.  Raises ImproperlyConfigured."""
     try:
         field = model._meta.get_field(name)
     except FieldDoesNotExist:
         raise ImproperlyConfigured(
-            f"track({kind_of(model)}): the model has no field {name!r}. Correct its name."
+            f"track({model._meta.label_lower}): the model has no field {name!r}. Correct its name."
         ) from None
+    if field.many_to_many or field.one_to_many or (field.auto_created and not field.concrete):
+        raise ImproperlyConfigured(
+            f"track({model._meta.label_lower}): {name!r} is no column of its table but other rows. "
+            f"Track it as Relation({name!r})."
+        )
     if not isinstance(field, models.Field) or not field.column:
         raise ImproperlyConfigured(
-            f"track({kind_of(model)}): {name!r} is no column of its table. Track it as a Relation."
+            f"track({model._meta.label_lower}): {name!r} is a {type(field).__name__}, made of several columns or of "
+            "none. Track the fields that it is made of."
         )
     return field
 
@@ -195,32 +250,102 @@ def related_model(field: "ColumnField") -> type[models.Model]:
     return field.related_model
 
 
+def referred_field(field: "ColumnField") -> "ColumnField":
+    """The field of the other model that a foreign key refers to.  Raises ImproperlyConfigured."""
+    if not isinstance(field, models.ForeignKey):
+        raise ImproperlyConfigured(f"{field} refers to no field.")
+    target: ColumnField = field.target_field
+    return target
+
+
+_IDENTITIES = (models.IntegerField, models.UUIDField, models.CharField, models.TextField, models.ForeignKey)
+"""Fields whose values read the same in Python and in PostgreSQL."""
+
+
+def _require_identity(model: type[models.Model]) -> None:
+    key = model._meta.pk
+    if isinstance(key, models.CompositePrimaryKey):
+        raise ImproperlyConfigured(
+            f"track({model._meta.label_lower}): its primary key has several columns. Give the model one of one column, "
+            "for example id = models.BigAutoField(primary_key=True)."
+        )
+    while isinstance(key, models.ForeignKey):
+        key = key.target_field
+    if not isinstance(key, _IDENTITIES):
+        raise ImproperlyConfigured(
+            f"track({model._meta.label_lower}): its primary key {key.name!r} is a {type(key).__name__}, which has no "
+            "one text. Use a primary key of integers, UUIDs or texts."
+        )
+
+
+def _require_own_names(kind: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ImproperlyConfigured(f"track({kind}): {name!r} is named {count} times. Name it once.")
+
+
+def _parents_with(model: type[models.Model], names: Iterable[str]) -> tuple[type[models.Model], ...]:
+    """The parents whose tables hold some of these fields, each with the same primary key as the model."""
+    owners = dict.fromkeys(concrete(column_field(model, name).model) for name in names)
+    parents = [owner for owner in owners if owner is not model]
+    for parent in parents:
+        chain = [model, *model._meta.get_base_chain(parent)]
+        for child, base in pairwise(chain):
+            link = child._meta.parents[base]
+            if link is None or not link.primary_key:
+                raise ImproperlyConfigured(
+                    f"track({model._meta.label_lower}): it inherits from {parent._meta.label} by a link that is not "
+                    f"its primary key. Track {parent._meta.label} by itself, and leave its fields out here."
+                )
+    return tuple(parents)
+
+
 def _relation_table(model: type[models.Model], relation: Relation) -> RelationTable:
+    kind = model._meta.label_lower
     try:
         field = model._meta.get_field(relation.name)
     except FieldDoesNotExist:
         raise ImproperlyConfigured(
-            f"track({kind_of(model)}): there is no relation {relation.name!r}. Correct its name."
+            f"track({kind}): there is no relation {relation.name!r}. Correct its name."
         ) from None
     if isinstance(field, models.ManyToManyField) and (through := field.remote_field.through) is not None:
         owner = column_field(through, field.m2m_field_name())
         return _table(relation, through, owner, column_field(through, field.m2m_reverse_field_name()))
-    if isinstance(field, models.ManyToOneRel) and field.one_to_many:
+    if isinstance(field, models.ManyToManyRel) and (through := field.through) is not None:
+        owner = column_field(through, field.field.m2m_reverse_field_name())
+        return _table(relation, through, owner, column_field(through, field.field.m2m_field_name()))
+    if isinstance(field, models.ManyToOneRel):
         row = field.related_model
         value = column_field(row, relation.value) if relation.value else primary_key_of(row)
         return _table(relation, row, field.field, value)
-    raise ImproperlyConfigured(f"track({kind_of(model)}): {relation.name!r} is one column. Track it under fields.")
+    if isinstance(field, models.Field) and field.column:
+        raise ImproperlyConfigured(f"track({kind}): {relation.name!r} is one column. Track it under fields.")
+    raise ImproperlyConfigured(
+        f"track({kind}): {relation.name!r} is a {type(field).__name__}, whose rows do not refer to the article by a "
+        "foreign key. Track the model of its rows by itself."
+    )
 
 
 def _table(relation: Relation, row: type[models.Model], owner: "ColumnField", value: "ColumnField") -> RelationTable:
+    row = concrete(row)
     named = related_model(value) if value.is_relation else row
+    own = tuple(column_field(row, name) for name in (*relation.fields, *relation.texts))
+    order = column_field(row, relation.order) if relation.order else value
+    for field in (owner, value, order, *own):
+        if concrete(field.model) is not row:
+            raise ImproperlyConfigured(
+                f"Relation({relation.name!r}): {field.name!r} is in the table of {field.model._meta.label}, not of "
+                f"{row._meta.label}. Relate and track {field.model._meta.label} instead."
+            )
     return RelationTable(
         name=relation.name,
-        table=row._meta.db_table,
-        owner_column=column_name(owner),
-        value_column=column_name(value),
-        order_column=column_name(column_field(row, relation.order)) if relation.order else column_name(value),
-        label_table=named._meta.db_table if relation.label else None,
-        label_key=column_name(primary_key_of(named)) if relation.label else None,
-        label_column=column_name(column_field(named, relation.label)) if relation.label else None,
+        row=row,
+        owner=owner,
+        target=referred_field(owner),
+        value=value,
+        order=order,
+        label_key=(referred_field(value) if value.is_relation else primary_key_of(named)) if relation.label else None,
+        label=column_field(named, relation.label) if relation.label else None,
+        fields=own[: len(relation.fields)],
+        texts=own[len(relation.fields) :],
     )

@@ -4,11 +4,29 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from audittrail.tracking import Tracked, column_name, primary_key_of
 
 if TYPE_CHECKING:
     from audittrail.tracking import ColumnField
+
+COMPARED_AS_THEY_ARE = frozenset(
+    {
+        "smallint",
+        "integer",
+        "bigint",
+        "boolean",
+        "uuid",
+        "date",
+        "timestamp with time zone",
+        "timestamp without time zone",
+        "time without time zone",
+    }
+)
+"""Types of which two equal values have the same text. Of others, numeric, jsonb, citext or interval among them, values
+may be equal and yet read differently.
+"""
 
 
 def quoted(name: str) -> str:
@@ -17,8 +35,8 @@ def quoted(name: str) -> str:
 
 
 def literal(value: str) -> str:
-    """A text of SQL."""
-    return "'" + value.replace("'", "''") + "'"
+    """A text of SQL, whatever the session makes of backslashes."""
+    return ("E" if "\\" in value else "") + "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def array(values: Iterable[str]) -> str:
@@ -36,34 +54,46 @@ def primary_key_column(model: type[models.Model]) -> str:
     return quoted(column_name(primary_key_of(model)))
 
 
-def tracked_column(tracked: Tracked, name: str) -> str:
-    """The quoted column of a tracked scalar or text."""
-    return quoted(column_name(tracked.field(name)))
+def column_of(field: "ColumnField", row: str) -> str:
+    """The column of a field in a row."""
+    return f"{row}.{quoted(column_name(field))}"
 
 
-def canonical(field: "ColumnField", row: str) -> str:
-    """The value of a column as the one text that stands for it in events, whatever the session's settings.
+def type_of(field: "ColumnField", connection: BaseDatabaseWrapper) -> str:
+    """The type of a field's column, without its modifiers: `numeric` of `numeric(8, 2)`."""
+    return (field.db_type(connection) or "").partition("(")[0]
 
-    Timestamps are ISO 8601 in UTC with microseconds, dates ISO 8601; everything else is PostgreSQL's own text.
+
+def canonical(field: "ColumnField", row: str, connection: BaseDatabaseWrapper) -> str:
+    """The value of a column as the one text that stands for it in events.
+
+    Timestamps are ISO 8601 in UTC with microseconds; everything else is PostgreSQL's own text under the settings that
+    capture's functions pin (audittrail.capture.install.SETTINGS), inside arrays and ranges as well.
     """
-    column = f"{row}.{quoted(column_name(field))}"
-    target = field.target_field if isinstance(field, models.ForeignKey) else field
-    internal = target.get_internal_type()
-    if internal == "DateTimeField":
-        return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    if internal == "DateField":
-        return f"to_char({column}, 'YYYY-MM-DD')"
+    column, kind = column_of(field, row), type_of(field, connection)
+    if kind == "timestamp with time zone":
+        return f"audit_instant({column})"
+    if kind == "timestamp without time zone":
+        return f"audit_instant({column} AT TIME ZONE 'UTC')"
     return f"{column}::text"
 
 
-def scalar(tracked: Tracked, name: str, row: str) -> str:
+def differs(field: "ColumnField", connection: BaseDatabaseWrapper) -> str:
+    """Whether a column's stored text differs between OLD and NEW: by bytes, not as its collation has it."""
+    if type_of(field, connection) in COMPARED_AS_THEY_ARE:
+        return f"{column_of(field, 'OLD')} IS DISTINCT FROM {column_of(field, 'NEW')}"
+    old, new = (f'{canonical(field, row, connection)} COLLATE "C"' for row in ("OLD", "NEW"))
+    return f"({old}) IS DISTINCT FROM ({new})"
+
+
+def scalar(tracked: Tracked, name: str, row: str, connection: BaseDatabaseWrapper) -> str:
     """The canonical value of a tracked column, or its mask."""
-    value = canonical(tracked.field(name), row)
+    value = canonical(tracked.field(name), row, connection)
     return f"audit_mask({value})" if name in tracked.masked else value
 
 
-def scalars(tracked: Tracked, row: str) -> str:
-    """A jsonb_build_object of the short values; in parts, as a function takes a hundred arguments at most."""
-    pairs = [f"{literal(name)}, {scalar(tracked, name, row)}" for name in tracked.fields]
-    parts = [f"jsonb_build_object({', '.join(pairs[at : at + 40])})" for at in range(0, len(pairs), 40)]
-    return " || ".join(parts)
+def jsonb_object(pairs: Iterable[tuple[str, str]]) -> str:
+    """A jsonb of names and expressions; in parts, as a function takes a hundred arguments at most."""
+    entries = [f"{literal(name)}, {expression}" for name, expression in pairs]
+    parts = [f"jsonb_build_object({', '.join(entries[at : at + 40])})" for at in range(0, len(entries), 40)]
+    return "(" + " || ".join(parts) + ")" if parts else "'{}'::jsonb"

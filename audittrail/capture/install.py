@@ -9,10 +9,28 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from audittrail import conf
-from audittrail.capture.expressions import quoted
+from audittrail.capture.expressions import literal, quoted
 from audittrail.capture.state_functions import dispatch_functions, state_functions
 from audittrail.capture.triggers import actor_triggers, article_triggers, relation_triggers
 from audittrail.tracking import all_actors, all_tracked
+
+SETTINGS = {
+    # A value has the same text in every session.
+    "timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "standard_conforming_strings": "on",
+    # A row that a policy would hide from the owner is an error, not an article that is gone.
+    "row_security": "off",
+    # One plan for all calls, by keys, whatever the statistics say.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+"""What capture's functions pin, whatever the session has set."""
 
 
 def installation(connection: BaseDatabaseWrapper) -> str:
@@ -23,17 +41,19 @@ def installation(connection: BaseDatabaseWrapper) -> str:
     tracked, actors = all_tracked(), all_actors()
     parts = [
         _static("tables.sql"),
-        _static("capture.sql"),
+        *(_static(f"{name}.sql") for name in ("encoding", "touch", "context", "fold", "fold_ordinary", "fold_general")),
+        _static("upkeep.sql"),
         *(state_functions(each, connection) for each in tracked),
         dispatch_functions(),
-        *(article_triggers(each, schema) for each in tracked),
-        *(relation_triggers(each, relation, schema) for each in tracked for relation in each.relations),
-        *(actor_triggers(each, schema) for each in actors),
+        *(article_triggers(each, connection) for each in tracked),
+        *(relation_triggers(each, relation, connection) for each in tracked for relation in each.relations),
+        *(actor_triggers(each) for each in actors),
         _static("triggers.sql"),
         _static("roles.sql"),
     ]
     return (
         "\n".join(parts)
+        .replace("@settings@", " ".join(f"SET {name} = {literal(value)}" for name, value in SETTINGS.items()))
         .replace("@schema@", quoted(schema))
         .replace("@keyframe_interval@", str(conf.keyframe_interval()))
         .replace("@application@", quoted(conf.application_role()))

@@ -1,136 +1,231 @@
-"""The triggers of tracked tables: each touch of an article is recorded, each version of an author appended."""
+"""The triggers of tracked tables: each touch of an article is recorded, each version of an author appended.
 
-from collections.abc import Iterable
+No trigger names columns: what another trigger sets counts, and columns can be altered.
+"""
+
+from collections.abc import Callable, Iterable
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from audittrail.capture.expressions import (
     array,
+    canonical,
+    column_of,
+    differs,
     identifier,
+    jsonb_object,
     literal,
     primary_key_column,
     quoted,
-    scalars,
-    tracked_column,
+    scalar,
 )
-from audittrail.tracking import RelationTable, Tracked, TrackedActor, column_field, column_name, primary_key_of
+from audittrail.capture.state_functions import child_name
+from audittrail.tracking import (
+    RelationTable,
+    Tracked,
+    TrackedActor,
+    column_field,
+    column_name,
+    concrete,
+    primary_key_of,
+)
+
+_Expression = Callable[[str], str]
 
 _ACTOR_VERSION = "audittrail_actorversion (actor_id, version, name, byline, role, desk, recorded_at)"
 
 
-def _trigger_function(name: str, body: str, schema: str) -> str:
+def _trigger_function(name: str, body: str, declarations: str = "") -> str:
     return f"""
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = {quoted(schema)}, pg_temp AS $$
-BEGIN
+SECURITY DEFINER SET search_path = @schema@, pg_temp @settings@ AS $$
+{declarations}BEGIN
 {body}
   RETURN NULL;
 END $$;"""
 
 
-def _triggers(table: str, function: str, columns: Iterable[str]) -> str:
-    """Triggers by which a table calls a function; after an update, only where one of these columns was set."""
-    table, names = quoted(table), ", ".join(quoted(column) for column in columns)
+def _triggers(table: str, function: str, events: str) -> str:
+    """Triggers by which a table calls a function, before all that are named by letters."""
+    table = quoted(table)
     return f"""
-DROP TRIGGER IF EXISTS {function} ON {table};
-CREATE TRIGGER {function} AFTER INSERT OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
-DROP TRIGGER IF EXISTS {function}_update ON {table};
-CREATE TRIGGER {function}_update AFTER UPDATE OF {names} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
-DROP TRIGGER IF EXISTS {function}_truncate ON {table};
-CREATE TRIGGER {function}_truncate BEFORE TRUNCATE ON {table}
+DROP TRIGGER IF EXISTS "0_{function}" ON {table};
+CREATE TRIGGER "0_{function}" AFTER {events} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
+DROP TRIGGER IF EXISTS "0_{function}_truncate" ON {table};
+CREATE TRIGGER "0_{function}_truncate" BEFORE TRUNCATE ON {table}
   FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_truncate();"""
 
 
-def article_triggers(tracked: Tracked, schema: str) -> str:
-    """Records a touch of the article's own row, with what it was before."""
-    function, pk = f"audit_touch_{identifier(tracked.kind)}", primary_key_column(tracked.model)
-    body = _touch_of_another_identity(tracked, pk) + _touch_of_an_update(tracked, pk)
-    columns = [column_name(primary_key_of(tracked.model))]
-    columns += [column_name(tracked.field(name)) for name in (*tracked.fields, *tracked.texts)]
-    return _trigger_function(function, body, schema) + _triggers(tracked.model._meta.db_table, function, columns)
+_ROWS = "INSERT OR UPDATE OR DELETE"
 
 
-def _touch_of_another_identity(tracked: Tracked, pk: str) -> str:
-    """A row that comes, goes, or takes another primary key: one article begins, another ends."""
-    kind = literal(tracked.kind)
-    return f"""
-  IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND OLD.{pk} IS DISTINCT FROM NEW.{pk}) THEN
-    PERFORM audit_touch({kind}, NEW.{pk}::text, '{{}}', true, '{{}}', '{{}}', '{{}}');
+def article_triggers(tracked: Tracked, connection: BaseDatabaseWrapper) -> str:
+    """Records a touch of the article's own row, with what it was before, and of its rows in its parents' tables."""
+    function, model = f"audit_touch_{identifier(tracked.kind)}", tracked.model
+    table = _Table(tracked, model, connection)
+    own = _trigger_function(function, table.touch_of_another_identity() + table.touch_of_an_update(), _CHANGED)
+    parents = [_parent_triggers(tracked, parent, connection) for parent in tracked.parents]
+    return own + _triggers(model._meta.db_table, function, _ROWS) + "".join(parents)
+
+
+def _parent_triggers(tracked: Tracked, parent: type[models.Model], connection: BaseDatabaseWrapper) -> str:
+    """An update of the parent's row, where it is the article's; it comes and goes with the article's own."""
+    function = f"audit_touch_{identifier(tracked.kind)}_in_{parent._meta.db_table}"
+    key, parent_key = primary_key_column(tracked.model), primary_key_column(parent)
+    is_article = f"EXISTS (SELECT FROM {quoted(tracked.model._meta.db_table)} a WHERE a.{key} = NEW.{parent_key})"
+    body = f"""  IF NOT {is_article} THEN RETURN NULL; END IF;
+{_Table(tracked, parent, connection).touch_of_changes()}"""
+    return _trigger_function(function, body, _CHANGED) + _triggers(parent._meta.db_table, function, "UPDATE")
+
+
+_CHANGED = "DECLARE\n  changed text[];\n"
+
+
+class _Table:
+    """Touches of an article by rows of one of its tables."""
+
+    def __init__(self, tracked: Tracked, table: type[models.Model], connection: BaseDatabaseWrapper):
+        self._tracked, self._connection = tracked, connection
+        self._kind, self._key = literal(tracked.kind), primary_key_of(table)
+        self._fields = tracked.names_in(table, tracked.fields)
+        self._texts = tracked.names_in(table, tracked.texts)
+
+    def touch_of_another_identity(self) -> str:
+        """A row that comes, goes, or takes another primary key: one article begins, another ends."""
+        renamed = f"TG_OP = 'UPDATE' AND {differs(self._key, self._connection)}"
+        names = array(literal(name) for name in self._texts)
+        texts = array(f"{column_of(self._tracked.field(name), 'OLD')}::text" for name in self._texts)
+        return f"""  IF TG_OP = 'INSERT' OR ({renamed}) THEN
+    PERFORM audit_touch({self._kind}, {self._pk("NEW")}, '{{}}', true, '{{}}', '{{}}', '{{}}');
   END IF;
-  IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND OLD.{pk} IS DISTINCT FROM NEW.{pk}) THEN
-    PERFORM audit_touch({kind}, OLD.{pk}::text, '{{}}', false, {scalars(tracked, "OLD")},
-                        {_text_names(tracked)}, {_texts_before(tracked)});"""
+  IF TG_OP = 'DELETE' OR ({renamed}) THEN
+    PERFORM audit_touch({self._kind}, {self._pk("OLD")}, '{{}}', false, {self._scalars()}, {names}, {texts});
+  END IF;
+"""
 
+    def touch_of_an_update(self) -> str:
+        """A row that stays, if something tracked of it changed."""
+        return f"""  IF TG_OP <> 'UPDATE' OR {differs(self._key, self._connection)} THEN RETURN NULL; END IF;
+{self.touch_of_changes()}"""
 
-def _touch_of_an_update(tracked: Tracked, pk: str) -> str:
-    """Goes on where the other ends: a row that stays, if something tracked of it changed."""
-    kind, old = literal(tracked.kind), scalars(tracked, "OLD")
-    columns = [tracked_column(tracked, name) for name in tracked.fields]
-    differs = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in columns)
-    return f"""
-  ELSIF TG_OP = 'UPDATE' THEN
-    DECLARE
-      changed text[] := array_remove({_changed_texts(tracked)}, NULL);
-    BEGIN
-      IF changed <> '{{}}' THEN
-        PERFORM audit_touch({kind}, NEW.{pk}::text, changed, false, {old}, changed, ARRAY(
-          SELECT before FROM unnest({_text_names(tracked)}, {_texts_before(tracked)}) AS t(name, before)
-          WHERE name = ANY (changed)));
-      ELSIF {differs} THEN
-        PERFORM audit_touch({kind}, NEW.{pk}::text, '{{}}', false, {old}, '{{}}', '{{}}');
-      END IF;
-    END;
+    def touch_of_changes(self) -> str:
+        cases = [
+            f"CASE WHEN {differs(self._tracked.field(name), self._connection)} THEN {literal(name)} END"
+            for name in (*self._fields, *self._texts)
+        ]
+        return f"""  changed := array_remove(ARRAY[
+    {", ".join(cases)}]::text[], NULL);
+  IF changed <> '{{}}' THEN
+    PERFORM audit_touch({self._kind}, {self._pk("NEW")}, changed, false, {self._scalars()},
+      {self._changed_texts(literal)},
+      {self._changed_texts(lambda name: column_of(self._tracked.field(name), "OLD") + "::text")});
   END IF;"""
 
+    def _changed_texts(self, each: _Expression) -> str:
+        parts = [f"CASE WHEN {literal(n)} = ANY (changed) THEN {array([each(n)])} ELSE '{{}}' END" for n in self._texts]
+        return " || ".join(["'{}'::text[]", *parts])
 
-def _text_names(tracked: Tracked) -> str:
-    return array(literal(name) for name in tracked.texts)
+    def _scalars(self) -> str:
+        return jsonb_object((name, scalar(self._tracked, name, "OLD", self._connection)) for name in self._fields)
+
+    def _pk(self, row: str) -> str:
+        return f"{column_of(self._key, row)}::text"
 
 
-def _texts_before(tracked: Tracked) -> str:
-    return array(f"OLD.{tracked_column(tracked, name)}::text" for name in tracked.texts)
-
-
-def _changed_texts(tracked: Tracked) -> str:
-    """An array of the names of changed texts, null for each other."""
-    columns = [(name, tracked_column(tracked, name)) for name in tracked.texts]
-    return array(
-        f"CASE WHEN OLD.{column} IS DISTINCT FROM NEW.{column} THEN {literal(name)} END" for name, column in columns
+def relation_triggers(tracked: Tracked, relation: RelationTable, connection: BaseDatabaseWrapper) -> str:
+    """Records a touch of the article that a related row belongs to; of both, where the row moves."""
+    function = f"audit_touch_{identifier(tracked.kind)}_{relation.name}"
+    rows = _RelatedRows(tracked, relation, connection)
+    return _trigger_function(function, rows.touches(), _CHANGED) + _triggers(
+        relation.row._meta.db_table, function, _ROWS
     )
 
 
-def relation_triggers(tracked: Tracked, relation: RelationTable, schema: str) -> str:
-    """Records a touch of the article that a related row belongs to; of both, where the row moves."""
-    function = f"audit_touch_{identifier(tracked.kind)}_{relation.name}"
-    kind, owner, touched = literal(tracked.kind), quoted(relation.owner_column), array([literal(relation.name)])
-    body = f"""
-  IF TG_OP <> 'INSERT' AND OLD.{owner} IS NOT NULL THEN
-    PERFORM audit_touch({kind}, OLD.{owner}::text, {touched}, false, '{{}}', '{{}}', '{{}}');
+class _RelatedRows:
+    """Touches of an article by rows that belong to it."""
+
+    def __init__(self, tracked: Tracked, relation: RelationTable, connection: BaseDatabaseWrapper):
+        self._tracked, self._relation, self._connection = tracked, relation, connection
+        self._name = array([literal(relation.name)])
+        self._columns = (relation.owner, relation.value, relation.order, primary_key_of(relation.row))
+
+    def touches(self) -> str:
+        own = (*self._relation.fields, *self._relation.texts)
+        moved = " OR ".join(dict.fromkeys(differs(field, self._connection) for field in self._columns))
+        changed = [
+            f"CASE WHEN {differs(field, self._connection)} THEN {child_name(self._relation, field, 'OLD')} END"
+            for field in own
+        ]
+        return f"""  IF TG_OP = 'UPDATE' THEN
+    changed := array_remove(ARRAY[{", ".join(changed)}]::text[], NULL)
+            || CASE WHEN {moved} THEN {self._name} || {self._names("OLD")} || {self._names("NEW")} ELSE '{{}}' END;
+    IF changed = '{{}}' THEN RETURN NULL; END IF;
+  ELSIF TG_OP = 'INSERT' THEN
+    changed := {self._name} || {self._names("NEW")};
+  ELSE
+    changed := {self._name} || {self._names("OLD")};
   END IF;
-  IF NEW.{owner} IS NOT NULL
-     AND (TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.{owner} IS DISTINCT FROM OLD.{owner})) THEN
-    PERFORM audit_touch({kind}, NEW.{owner}::text, {touched}, false, '{{}}', '{{}}', '{{}}');
+  IF TG_OP <> 'INSERT' AND {column_of(self._relation.owner, "OLD")} IS NOT NULL THEN
+    {self._touch("OLD", f"{self._before()}, {self._texts_before()}")}
+  END IF;
+  IF {column_of(self._relation.owner, "NEW")} IS NOT NULL
+     AND (TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND ({differs(self._relation.owner, self._connection)}))) THEN
+    {self._touch("NEW", "'{}', '{}', '{}'")}
   END IF;"""
-    columns = dict.fromkeys([relation.owner_column, relation.value_column, relation.order_column])
-    return _trigger_function(function, body, schema) + _triggers(relation.table, function, columns)
+
+    def _touch(self, row: str, before: str) -> str:
+        """The article that a row belongs to is touched; where the row refers to another column than its key, if any."""
+        owner, target, kind = column_of(self._relation.owner, row), self._relation.target, literal(self._tracked.kind)
+        if target.primary_key:
+            return f"PERFORM audit_touch({kind}, {owner}::text, changed, false, {before});"
+        table = concrete(target.model)
+        return (
+            f"PERFORM audit_touch({kind}, a.{primary_key_column(table)}::text, changed, false, {before})\n"
+            f"    FROM {quoted(table._meta.db_table)} a WHERE {column_of(target, 'a')} = {owner};"
+        )
+
+    def _names(self, row: str) -> str:
+        own = (*self._relation.fields, *self._relation.texts)
+        return array(child_name(self._relation, field, row) for field in own)
+
+    def _before(self) -> str:
+        pairs = [
+            f"{child_name(self._relation, field, 'OLD')}, {canonical(field, 'OLD', self._connection)}"
+            for field in self._relation.fields
+        ]
+        return f"jsonb_build_object({', '.join(pairs)})"
+
+    def _texts_before(self) -> str:
+        """Names and contents of the long texts that were changed, or all where the row comes or goes."""
+        names, texts = ["'{}'::text[]"], ["'{}'::text[]"]
+        for field in self._relation.texts:
+            name = child_name(self._relation, field, "OLD")
+            case = f"CASE WHEN {name} = ANY (changed) THEN "
+            names.append(f"{case}{array([name])} ELSE '{{}}' END")
+            texts.append(f"{case}{array([column_of(field, 'OLD') + '::text'])} ELSE '{{}}' END")
+        return f"{' || '.join(names)}, {' || '.join(texts)}"
 
 
-def actor_triggers(actor: TrackedActor, schema: str) -> str:
+def actor_triggers(actor: TrackedActor) -> str:
     """Appends a version of an author when what events say of authors changes; the first one for those already
     there.
     """
     function, pk = f"audit_actor_{identifier(actor.kind)}", primary_key_column(actor.model)
     columns = [_actor_column(actor, name) for name in (actor.name, actor.byline, actor.role, actor.desk)]
-    set_columns = [column for column in columns if column]
-    same = " AND ".join(f"OLD.{column} IS NOT DISTINCT FROM NEW.{column}" for column in set_columns)
+    same = " AND ".join(
+        f'(OLD.{column}::text COLLATE "C") IS NOT DISTINCT FROM (NEW.{column}::text COLLATE "C")'
+        for column in columns
+        if column
+    )
     table, prefix = quoted(actor.model._meta.db_table), literal(actor.kind + ":")
-    body = f"""
-  IF TG_OP = 'UPDATE' AND {same} THEN RETURN NULL; END IF;
+    body = f"""  IF TG_OP = 'UPDATE' AND {same} THEN RETURN NULL; END IF;
   INSERT INTO {_ACTOR_VERSION}
   SELECT who, coalesce(max(version), 0) + 1, {_actor_values(columns, "NEW")}, clock_timestamp()
   FROM (SELECT {prefix} || NEW.{pk} AS who) w LEFT JOIN audittrail_actorversion v ON v.actor_id = who GROUP BY who;"""
-    return f"""{_trigger_function(function, body, schema)}
-DROP TRIGGER IF EXISTS {function} ON {table};
-CREATE TRIGGER {function} AFTER INSERT OR UPDATE OF {", ".join(set_columns)} ON {table}
-  FOR EACH ROW EXECUTE FUNCTION {function}();
+    return f"""{_trigger_function(function, body)}
+DROP TRIGGER IF EXISTS "0_{function}" ON {table};
+CREATE TRIGGER "0_{function}" AFTER INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
 INSERT INTO {_ACTOR_VERSION}
 SELECT {prefix} || a.{pk}, 1, {_actor_values(columns, "a")}, clock_timestamp() FROM {table} a
 WHERE NOT EXISTS (SELECT 1 FROM audittrail_actorversion v WHERE v.actor_id = {prefix} || a.{pk});"""

@@ -1,40 +1,45 @@
 -- Tables of capture that are no models.  A touch exists only as long as its transaction: nothing to log, nothing
--- to recover.
+-- to recover; so a table of an earlier version is made anew, when no transaction uses it.
+DO $$
+BEGIN
+  IF to_regclass('audit_touched') IS NOT NULL AND ARRAY(
+    SELECT attname::text || ' ' || format_type(atttypid, NULL) FROM pg_attribute
+    WHERE attrelid = to_regclass('audit_touched') AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+  ) <> '{xid xid8,article_id text,kind text,object_pk text,context text,touched_fields text[],is_insert boolean,scalars_before jsonb,text_fields text[],texts_before text[],is_explicit_save boolean}' THEN
+    DROP TABLE audit_touched;
+  END IF;
+END $$;
+-- The row without an article stands for the transaction: inserting it queues the fold.
 CREATE UNLOGGED TABLE IF NOT EXISTS audit_touched (
   xid xid8 NOT NULL,
   article_id text COLLATE "C" NOT NULL,
-  kind text NOT NULL,
-  object_pk text NOT NULL,
-  context jsonb,
-  touched_fields text[] NOT NULL,
-  is_insert boolean NOT NULL,
-  scalars_before jsonb NOT NULL,
-  text_fields text[] NOT NULL,
-  texts_before text[] NOT NULL,
-  is_explicit_save boolean NOT NULL,
-  is_first_touch boolean NOT NULL,
+  kind text NOT NULL DEFAULT '',
+  object_pk text NOT NULL DEFAULT '',
+  context text,
+  touched_fields text[] NOT NULL DEFAULT '{}',
+  is_insert boolean NOT NULL DEFAULT false,
+  scalars_before jsonb NOT NULL DEFAULT '{}',
+  text_fields text[] NOT NULL DEFAULT '{}',
+  texts_before text[] NOT NULL DEFAULT '{}',
+  is_explicit_save boolean NOT NULL DEFAULT false,
   PRIMARY KEY (xid, article_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
--- Names that columns had when earlier versions installed the table.
-DO $$
-DECLARE
-  old_name text;
-  new_name text;
-BEGIN
-  FOR old_name, new_name IN VALUES
-    ('noted', 'touched_fields'), ('born', 'is_insert'), ('before', 'scalars_before'),
-    ('saved', 'is_explicit_save'), ('leads', 'is_first_touch')
-  LOOP
-    IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = 'audit_touched'::regclass AND attname = old_name) THEN
-      EXECUTE format('ALTER TABLE audit_touched RENAME COLUMN %I TO %I', old_name, new_name);
-    END IF;
-  END LOOP;
-END $$;
 ALTER TABLE audit_touched ALTER texts_before SET COMPRESSION lz4;
 ALTER TABLE audittrail_outboxevent ALTER texts_before SET COMPRESSION lz4, ALTER texts_after SET COMPRESSION lz4;
 
 -- A head is rewritten by every event: it is kept in one piece, with free space in its page.
 ALTER TABLE audittrail_head SET (fillfactor = 60, toast_tuple_target = 8160);
+
+-- An article as its rows are now, or a part of it; and what an ordinary save changed of it.
+DROP TYPE IF EXISTS audit_state CASCADE;
+CREATE TYPE audit_state AS (
+  object_pk text, scalars jsonb, relations jsonb, labels jsonb, text_fields text[], texts text[]
+);
+DROP TYPE IF EXISTS audit_change CASCADE;
+CREATE TYPE audit_change AS (
+  names text[], entries jsonb, leaves jsonb, text_hashes jsonb, salt bytea, text_fields text[], texts_before text[],
+  texts_after text[]
+);
 
 CREATE TABLE IF NOT EXISTS audit_mask_secret (secret bytea NOT NULL);
 INSERT INTO audit_mask_secret SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())

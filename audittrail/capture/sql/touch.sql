@@ -1,0 +1,53 @@
+-- Records that the current transaction touched an article.  What was there before the first touch is kept; later
+-- touches only add to it.  touched_fields: what a trigger saw change; scalars_before: field → value before, where the
+-- article's own row is updated or deleted; text_fields, texts_before: names and contents of its long texts before,
+-- those that were changed.
+--
+-- The fold is queued by a row of its own, of no article: the first touch of a transaction inserts it, the fold deletes
+-- it with the touches.  No setting takes part, so nothing that a session may set keeps a touch from being folded; and a
+-- savepoint's rollback undoes row and queue alike.  It is inserted last: under SET CONSTRAINTS IMMEDIATE the fold runs
+-- at once.  All is done by unique keys and nothing is read, so that SERIALIZABLE transactions on different articles
+-- have no conflict here.
+CREATE OR REPLACE FUNCTION audit_touch(
+  kind text, object_pk text, touched_fields text[], is_insert boolean, scalars_before jsonb, text_fields text[],
+  texts_before text[], is_explicit_save boolean DEFAULT false
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  transaction_id xid8 := pg_current_xact_id();
+  article text := kind || ':' || object_pk;
+BEGIN
+  INSERT INTO audit_touched
+  VALUES (transaction_id, article, kind, object_pk, current_setting('audit.context', true),
+          touched_fields, is_insert, scalars_before, text_fields, texts_before, is_explicit_save)
+  ON CONFLICT DO NOTHING;
+  IF FOUND THEN
+    INSERT INTO audit_touched (xid, article_id) VALUES (transaction_id, '') ON CONFLICT DO NOTHING;
+  ELSE
+    PERFORM audit_touch_again(transaction_id, article, touched_fields, is_insert, scalars_before, text_fields,
+                              texts_before, is_explicit_save);
+  END IF;
+END $$;
+
+-- Adds to an earlier touch what it has not; a touch that adds nothing writes nothing.
+CREATE OR REPLACE FUNCTION audit_touch_again(
+  transaction_id xid8, article text, touched_fields text[], is_insert boolean, scalars_before jsonb,
+  text_fields text[], texts_before text[], is_explicit_save boolean
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO audit_touched AS t (xid, article_id, touched_fields, is_insert, scalars_before, text_fields,
+                                  texts_before, is_explicit_save)
+  VALUES (transaction_id, article, touched_fields, is_insert, scalars_before, text_fields, texts_before,
+          is_explicit_save)
+  ON CONFLICT (xid, article_id) DO UPDATE SET
+    touched_fields = t.touched_fields || excluded.touched_fields,
+    is_insert = t.is_insert OR excluded.is_insert,
+    is_explicit_save = t.is_explicit_save OR excluded.is_explicit_save,
+    scalars_before = excluded.scalars_before || t.scalars_before,
+    (text_fields, texts_before) = (
+      SELECT t.text_fields || coalesce(array_agg(field), '{}'), t.texts_before || coalesce(array_agg(value), '{}')
+      FROM unnest(excluded.text_fields, excluded.texts_before) AS new(field, value)
+      WHERE field <> ALL (t.text_fields))
+  WHERE NOT (t.touched_fields @> excluded.touched_fields AND t.text_fields @> excluded.text_fields
+             AND t.is_insert >= excluded.is_insert AND t.is_explicit_save >= excluded.is_explicit_save
+             AND t.scalars_before @> (excluded.scalars_before || t.scalars_before));
+END $$;
