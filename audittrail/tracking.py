@@ -99,6 +99,15 @@ class TrackedActor:
     role: str | None
     desk: str | None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields that are kept."""
+        return tuple(name for name in (self.name, self.byline, self.role, self.desk) if name)
+
+    def field(self, name: str) -> "ColumnField":
+        """The model's field of a column that is kept."""
+        return column_field(self.model, name)
+
 
 _tracked: dict[str, Tracked] = {}
 _actors: dict[str, TrackedActor] = {}

@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from django.db import models
-from django.db.backends.base.base import BaseDatabaseWrapper
-
-from audittrail.tracking import Tracked, column_name, primary_key_of
+from audittrail.tracking import Tracked
 
 if TYPE_CHECKING:
+    from audittrail.capture.schema import Schema
     from audittrail.tracking import ColumnField
 
 COMPARED_AS_THEY_ARE = frozenset(
@@ -49,28 +47,13 @@ def identifier(kind: str) -> str:
     return kind.replace(".", "_")
 
 
-def primary_key_column(model: type[models.Model]) -> str:
-    """The quoted column of a model's primary key."""
-    return quoted(column_name(primary_key_of(model)))
-
-
-def column_of(field: "ColumnField", row: str) -> str:
-    """The column of a field in a row."""
-    return f"{row}.{quoted(column_name(field))}"
-
-
-def type_of(field: "ColumnField", connection: BaseDatabaseWrapper) -> str:
-    """The type of a field's column, without its modifiers: `numeric` of `numeric(8, 2)`."""
-    return (field.db_type(connection) or "").partition("(")[0]
-
-
-def canonical(field: "ColumnField", row: str, connection: BaseDatabaseWrapper) -> str:
+def canonical(field: "ColumnField", row: str, schema: "Schema") -> str:
     """The value of a column as the one text that stands for it in events.
 
     Timestamps are ISO 8601 in UTC with microseconds; everything else is PostgreSQL's own text under the settings that
     capture's functions pin (audittrail.capture.install.SETTINGS), inside arrays and ranges as well.
     """
-    column, kind = column_of(field, row), type_of(field, connection)
+    column, kind = schema.in_row(field, row), schema.type_of(field)
     if kind == "timestamp with time zone":
         return f"audit_instant({column})"
     if kind == "timestamp without time zone":
@@ -78,17 +61,17 @@ def canonical(field: "ColumnField", row: str, connection: BaseDatabaseWrapper) -
     return f"{column}::text"
 
 
-def differs(field: "ColumnField", connection: BaseDatabaseWrapper) -> str:
+def differs(field: "ColumnField", schema: "Schema") -> str:
     """Whether a column's stored text differs between OLD and NEW: by bytes, not as its collation has it."""
-    if type_of(field, connection) in COMPARED_AS_THEY_ARE:
-        return f"{column_of(field, 'OLD')} IS DISTINCT FROM {column_of(field, 'NEW')}"
-    old, new = (f'{canonical(field, row, connection)} COLLATE "C"' for row in ("OLD", "NEW"))
+    if schema.type_of(field) in COMPARED_AS_THEY_ARE:
+        return f"{schema.in_row(field, 'OLD')} IS DISTINCT FROM {schema.in_row(field, 'NEW')}"
+    old, new = (f'{canonical(field, row, schema)} COLLATE "C"' for row in ("OLD", "NEW"))
     return f"({old}) IS DISTINCT FROM ({new})"
 
 
-def scalar(tracked: Tracked, name: str, row: str, connection: BaseDatabaseWrapper) -> str:
+def scalar(tracked: Tracked, name: str, row: str, schema: "Schema") -> str:
     """The canonical value of a tracked column, or its mask."""
-    value = canonical(tracked.field(name), row, connection)
+    value = canonical(tracked.field(name), row, schema)
     return f"audit_mask({value})" if name in tracked.masked else value
 
 

@@ -9,10 +9,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from audittrail import conf
+from audittrail.capture import schema
 from audittrail.capture.expressions import literal, quoted
 from audittrail.capture.state_functions import dispatch_functions, state_functions
 from audittrail.capture.triggers import actor_triggers, article_triggers, relation_triggers
-from audittrail.tracking import all_actors, all_tracked
+from audittrail.tracking import all_tracked
 
 SETTINGS = {
     # A value has the same text in every session.
@@ -37,24 +38,25 @@ def installation(connection: BaseDatabaseWrapper) -> str:
     """The whole SQL of capture for the models now tracked."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_schema()")
-        schema = cursor.fetchone()[0]
-    tracked, actors = all_tracked(), all_actors()
+        namespace = cursor.fetchone()[0]
+    now = schema.read(connection)
+    tracked = schema.tracked_in(now)
     parts = [
         _static("tables.sql"),
         *(_static(f"{name}.sql") for name in ("encoding", "touch", "context", "fold", "fold_ordinary", "fold_general")),
         _static("upkeep.sql"),
-        *(state_functions(each, connection) for each in tracked),
-        dispatch_functions(),
-        *(article_triggers(each, connection) for each in tracked),
-        *(relation_triggers(each, relation, connection) for each in tracked for relation in each.relations),
-        *(actor_triggers(each) for each in actors),
+        *(state_functions(each, now) for each in tracked),
+        dispatch_functions(tracked),
+        *(article_triggers(each, now) for each in tracked),
+        *(relation_triggers(each, relation, now) for each in tracked for relation in each.relations),
+        *(actor_triggers(each, now) for each in schema.actors_in(now)),
         _static("triggers.sql"),
         _static("roles.sql"),
     ]
     return (
         "\n".join(parts)
         .replace("@settings@", " ".join(f"SET {name} = {literal(value)}" for name, value in SETTINGS.items()))
-        .replace("@schema@", quoted(schema))
+        .replace("@schema@", quoted(namespace))
         .replace("@keyframe_interval@", str(conf.keyframe_interval()))
         .replace("@application@", quoted(conf.application_role()))
         .replace("@pipeline@", quoted(conf.pipeline_role()))

@@ -1,21 +1,12 @@
 """The functions by which the fold reads articles of a kind: their state, their long texts, which fields have a role."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.backends.base.base import BaseDatabaseWrapper
 
-from audittrail.capture.expressions import (
-    array,
-    canonical,
-    column_of,
-    identifier,
-    jsonb_object,
-    literal,
-    primary_key_column,
-    quoted,
-    scalar,
-)
+from audittrail.capture.expressions import array, canonical, identifier, jsonb_object, literal, scalar
+from audittrail.capture.schema import Schema
 from audittrail.tracking import (
     RelationTable,
     Tracked,
@@ -27,31 +18,35 @@ from audittrail.tracking import (
     related_model,
 )
 
-_Choice = Callable[[str, str], str]
+if TYPE_CHECKING:
+    from audittrail.tracking import ColumnField
 
 TEXTS = "TABLE (object_pk text, text_fields text[], texts text[])"
 
+_Choice = Callable[[str, str], str]
+"""Of a name and a value, both expressions."""
 
-def state_functions(tracked: Tracked, connection: BaseDatabaseWrapper) -> str:
+
+def state_functions(tracked: Tracked, schema: Schema) -> str:
     """`audit_states_KIND(pks)`: one row for each live article, without its long texts; `audit_texts_KIND(pks)`: those;
     `audit_read_KIND(pk, fields)`: one article, as far as these fields go.
     """
-    kind, rows = identifier(tracked.kind), _Rows(tracked, connection)
+    kind, rows = identifier(tracked.kind), _Rows(tracked, schema)
     return f"""
 CREATE OR REPLACE FUNCTION audit_states_{kind}(text[]) RETURNS SETOF audit_state LANGUAGE sql STABLE AS $$
-  SELECT a.{rows.pk}::text, {rows.scalars()}, {rows.relations()}, {rows.labels()}, NULL::text[], NULL::text[]
-  {rows.tables} WHERE a.{rows.pk} = ANY ($1::{rows.pk_type}[]){rows.no_child}
+  SELECT {rows.pk}::text, {rows.scalars()}, {rows.relations()}, {rows.labels()}, NULL::text[], NULL::text[]
+  {rows.tables} WHERE {rows.pk} = ANY ($1::{rows.pk_type}[]){rows.no_child}
 $$;
 CREATE OR REPLACE FUNCTION audit_texts_{kind}(text[]) RETURNS {TEXTS} LANGUAGE sql STABLE AS $$
-  SELECT a.{rows.pk}::text, {rows.text_fields()}, {rows.texts()}
-  {rows.tables} WHERE a.{rows.pk} = ANY ($1::{rows.pk_type}[]){rows.no_child}
+  SELECT {rows.pk}::text, {rows.text_fields()}, {rows.texts()}
+  {rows.tables} WHERE {rows.pk} = ANY ($1::{rows.pk_type}[]){rows.no_child}
 $$;
 CREATE OR REPLACE FUNCTION audit_read_{kind}(text, text[]) RETURNS audit_state LANGUAGE plpgsql STABLE AS $$
 DECLARE
   live audit_state;
 BEGIN
-  SELECT a.{rows.pk}::text, {rows.scalars()}, '{{}}', '{{}}', {rows.text_fields("$2")}, {rows.texts("$2")} INTO live
-  {rows.tables} WHERE a.{rows.pk} = $1::{rows.pk_type}{rows.no_child};
+  SELECT {rows.pk}::text, {rows.scalars()}, '{{}}', '{{}}', {rows.text_fields("$2")}, {rows.texts("$2")} INTO live
+  {rows.tables} WHERE {rows.pk} = $1::{rows.pk_type}{rows.no_child};
   IF live.object_pk IS NULL THEN RETURN live; END IF;
 {rows.relations_and_labels_read()}
   RETURN live;
@@ -59,195 +54,188 @@ END $$;"""
 
 
 class _Rows:
-    """The expressions that read an article: its row is `a`, those of its parents' tables are `p1`, `p2` …"""
+    """The expressions that read an article: its row is `a`, those of its parents' tables are `p1`, `p2` …
 
-    def __init__(self, tracked: Tracked, connection: BaseDatabaseWrapper):
-        self._tracked, self._connection = tracked, connection
-        self.pk = primary_key_column(tracked.model)
-        self.pk_type = primary_key_of(tracked.model).rel_db_type(connection)
+    `pk`: its primary key in that row, and the type of it; `tables`: FROM; `no_child`: AND it is no part of a tracked
+    child's article.
+    """
+
+    def __init__(self, tracked: Tracked, schema: Schema):
+        self._tracked, self._schema = tracked, schema
+        self.pk = schema.key_in_row(tracked.model, "a")
+        self.pk_type = schema.type_of(primary_key_of(tracked.model))
         self._alias = {tracked.model: "a", **{parent: f"p{n}" for n, parent in enumerate(tracked.parents, 1)}}
-        self.tables = f"FROM {_table(tracked.model)} a" + "".join(
-            f" JOIN {_table(parent)} {alias} ON {alias}.{primary_key_column(parent)} = a.{self.pk}"
+        self.tables = f"FROM {self._table(tracked.model)} a" + "".join(
+            f" JOIN {self._table(parent)} {alias} ON {schema.key_in_row(parent, alias)} = {self.pk}"
             for parent, alias in self._alias.items()
             if parent is not tracked.model
         )
         self.no_child = "".join(
-            f" AND NOT EXISTS (SELECT FROM {_table(child)} c WHERE c.{primary_key_column(child)} = a.{self.pk})"
-            for child in _tracked_children(tracked)
+            f" AND NOT EXISTS (SELECT FROM {self._table(child)} c WHERE {schema.key_in_row(child, 'c')} = {self.pk})"
+            for child in self._tracked_children()
         )
 
     def scalars(self) -> str:
-        pairs = [
-            (name, scalar(self._tracked, name, self._row(name), self._connection)) for name in self._tracked.fields
-        ]
-        parts = [jsonb_object(pairs), *(self._values(each) for each in self._tracked.relations if each.fields)]
-        return " || ".join(parts)
+        own = jsonb_object(
+            (name, scalar(self._tracked, name, self._row(name), self._schema)) for name in self._tracked.fields
+        )
+        return " || ".join([own, *(self._values(each) for each in self._tracked.relations if each.fields)])
 
     def relations(self) -> str:
-        return jsonb_object((each.name, f"({self._identities(each)})") for each in self._tracked.relations)
+        return jsonb_object(
+            (each.name, f"(SELECT {self._ids(each)} {self._owned(each)})") for each in self._tracked.relations
+        )
 
     def labels(self) -> str:
-        pairs = [(each.name, f"({self._names(each)})") for each in self._tracked.relations if each.label]
+        pairs = [
+            (each.name, f"(SELECT {self._names(each)} {self._owned(each, self._named_rows(each))})")
+            for each in self._tracked.relations
+            if each.label
+        ]
         pairs += [(name, f"({self._name_of(name)})") for name in self._tracked.labels]
         return f"jsonb_strip_nulls({jsonb_object(pairs)})"
 
     def text_fields(self, wanted: str | None = None) -> str:
-        own = [
-            f"{_chosen(literal(name), wanted)}{array([literal(name)])}{_or_none(wanted)}"
-            for name in self._tracked.texts
-        ]
+        """An array of the names of its long texts, those among `wanted`."""
+        own = [_among(wanted, literal(name), array([literal(name)])) for name in self._tracked.texts]
         return " || ".join(["'{}'::text[]", *own, *self._child_texts(lambda name, _: name, wanted)])
 
     def texts(self, wanted: str | None = None) -> str:
-        own = [
-            f"{_chosen(literal(name), wanted)}"
-            f"{array([column_of(self._tracked.field(name), self._row(name)) + '::text'])}{_or_none(wanted)}"
-            for name in self._tracked.texts
-        ]
+        """An array of its long texts, in the same order."""
+        own = [_among(wanted, literal(name), array([f"{self._column(name)}::text"])) for name in self._tracked.texts]
         return " || ".join(["'{}'::text[]", *own, *self._child_texts(lambda _, value: value, wanted)])
 
     def relations_and_labels_read(self) -> str:
         """Statements that add to `live` those relations and labels that are among $2."""
-        parts = [self._relation_read(each) for each in self._tracked.relations]
-        parts += [
-            f"  IF {literal(name)} = ANY ($2) THEN\n"
-            f"    live.labels := live.labels || jsonb_strip_nulls({jsonb_object([(name, self._name_read(name))])});\n"
-            "  END IF;"
-            for name in self._tracked.labels
-        ]
-        return "\n".join(parts)
+        return "\n".join(
+            [
+                *(self._relation_read(each) for each in self._tracked.relations),
+                *(self._label_read(name) for name in self._tracked.labels),
+            ]
+        )
+
+    def _table(self, model: type[models.Model]) -> str:
+        return self._schema.quoted_table(model)
 
     def _row(self, name: str) -> str:
         return self._alias[concrete(self._tracked.field(name).model)]
 
-    def _owned(self, relation: RelationTable, rows: str) -> str:
-        """FROM and WHERE of the rows of a relation."""
-        target = "a." + self.pk if relation.target.primary_key else column_of(relation.target, self._target(relation))
-        return f"FROM {rows} WHERE {column_of(relation.owner, 'r')} = {target}"
+    def _column(self, name: str) -> str:
+        return self._schema.in_row(self._tracked.field(name), self._row(name))
+
+    def _tracked_children(self) -> list[type[models.Model]]:
+        """Tracked models of which a row of this one may be a part: such an article is the child's."""
+        tracked = [each.model for each in all_tracked() if self._schema.has_table(each.model)]
+        return [model for model in tracked if self._tracked.model in model._meta.all_parents]
+
+    def _owned(self, relation: RelationTable, rows: str | None = None) -> str:
+        """FROM and WHERE of the rows of a relation, `r`."""
+        target = self.pk if relation.target.primary_key else self._target(relation)
+        rows = rows or f"{self._table(relation.row)} r"
+        return f"FROM {rows} WHERE {self._schema.in_row(relation.owner, 'r')} = {target}"
 
     def _target(self, relation: RelationTable) -> str:
-        return self._alias[concrete(relation.target.model)]
+        """The column of the article that the rows of a relation refer to."""
+        return self._schema.in_row(relation.target, self._alias[concrete(relation.target.model)])
 
-    def _identities(self, relation: RelationTable) -> str:
-        return f"SELECT {_ids(relation)} {self._owned(relation, _table(relation.row) + ' r')}"
+    def _ids(self, relation: RelationTable) -> str:
+        value, order = self._schema.in_row(relation.value, "r"), self._schema.in_row(relation.order, "r")
+        return f"coalesce(jsonb_agg({value}::text ORDER BY {order}, {value}) FILTER (WHERE {value} IS NOT NULL), '[]')"
 
     def _names(self, relation: RelationTable) -> str:
-        return f"SELECT {_id_names(relation)} {self._owned(relation, _named_rows(relation))}"
+        value = self._schema.in_row(relation.value, "r")
+        name = f"{self._schema.in_row(relation.label, 'n')}::text" if relation.label else "NULL"
+        return f"jsonb_object_agg({value}::text, {name}) FILTER (WHERE {value} IS NOT NULL)"
+
+    def _named_rows(self, relation: RelationTable) -> str:
+        """The rows of a relation with those that name what they record, `n`."""
+        rows = f"{self._table(relation.row)} r"
+        if relation.label is None or relation.label_key is None:
+            return rows
+        key, value = self._schema.in_row(relation.label_key, "n"), self._schema.in_row(relation.value, "r")
+        return f"{rows} LEFT JOIN {self._table(concrete(relation.label.model))} n ON {key} = {value}"
 
     def _name_of(self, name: str) -> str:
+        """SELECT of a jsonb of the key and the name of what a foreign key refers to."""
         field = self._tracked.field(name)
         other = related_model(field)
-        named, key = column_field(other, self._tracked.labels[name]), referred_field(field)
+        key = self._schema.in_row(referred_field(field), "n")
+        named = self._schema.in_row(column_field(other, self._tracked.labels[name]), "n")
         return (
-            f"SELECT jsonb_build_object({column_of(key, 'n')}::text, {column_of(named, 'n')}::text) "
-            f"FROM {_table(other)} n WHERE {column_of(key, 'n')} = {column_of(field, self._row(name))}"
+            f"SELECT jsonb_build_object({key}::text, {named}::text) "
+            f"FROM {self._table(other)} n WHERE {key} = {self._column(name)}"
         )
 
-    def _name_read(self, name: str) -> str:
-        return f"(SELECT ({self._name_of(name)}) {self.tables} WHERE a.{self.pk} = $1::{self.pk_type})"
+    def _label_read(self, name: str) -> str:
+        named = f"(SELECT ({self._name_of(name)}) {self.tables} WHERE {self.pk} = $1::{self.pk_type})"
+        return f"""  IF {literal(name)} = ANY ($2) THEN
+    live.labels := live.labels || jsonb_strip_nulls({jsonb_object([(name, named)])});
+  END IF;"""
 
     def _relation_read(self, relation: RelationTable) -> str:
-        owned = self._owned_by_key(relation)
-        name = literal(relation.name)
-        labels = (
-            f"\n    live.labels := live.labels || jsonb_strip_nulls(jsonb_build_object({name}, "
-            f"(SELECT {_id_names(relation)} FROM {_named_rows(relation)} WHERE {owned})));"
-            if relation.label
-            else ""
+        ids = f"(SELECT {self._ids(relation)} FROM {self._table(relation.row)} r WHERE {self._owned_by_key(relation)})"
+        names = (
+            f"(SELECT {self._names(relation)} FROM {self._named_rows(relation)} WHERE {self._owned_by_key(relation)})"
         )
-        return f"""  IF {name} = ANY ($2) THEN
-    live.relations := live.relations || jsonb_build_object({name}, (
-      SELECT {_ids(relation)} FROM {_table(relation.row)} r WHERE {owned}));{labels}
+        labels = f"\n    live.labels := live.labels || jsonb_strip_nulls({jsonb_object([(relation.name, names)])});"
+        return f"""  IF {literal(relation.name)} = ANY ($2) THEN
+    live.relations := live.relations || {jsonb_object([(relation.name, ids)])};{labels if relation.label else ""}
   END IF;"""
 
     def _owned_by_key(self, relation: RelationTable) -> str:
-        owner = column_of(relation.owner, "r")
+        """A condition for the rows of a relation to the article of key $1."""
+        owner = self._schema.in_row(relation.owner, "r")
         if relation.target.primary_key:
             return f"{owner} = $1::{self.pk_type}"
-        target = column_of(relation.target, self._target(relation))
-        return f"{owner} = (SELECT {target} {self.tables} WHERE a.{self.pk} = $1::{self.pk_type})"
+        return f"{owner} = (SELECT {self._target(relation)} {self.tables} WHERE {self.pk} = $1::{self.pk_type})"
 
     def _values(self, relation: RelationTable) -> str:
         """A jsonb of the short values of a relation's rows."""
         pairs = [
-            f"{child_name(relation, field, 'r')}, {canonical(field, 'r', self._connection)}"
+            f"{child_name(relation, field, 'r', self._schema)}, {canonical(field, 'r', self._schema)}"
             for field in relation.fields
         ]
         parts = [f"coalesce(jsonb_object_agg({pair}), '{{}}')" for pair in pairs]
-        return f"(SELECT {' || '.join(parts)} {self._owned(relation, _table(relation.row) + ' r')})"
+        return f"(SELECT {' || '.join(parts)} {self._owned(relation)})"
 
     def _child_texts(self, choose: _Choice, wanted: str | None) -> list[str]:
         """Arrays of the names, or of the values, of the long texts of related rows, in the same order."""
         found = []
         for relation in self._tracked.relations:
-            key = column_of(primary_key_of(relation.row), "r")
+            key = self._schema.key_in_row(relation.row, "r")
             for field in relation.texts:
-                name = child_name(relation, field, "r")
+                name = child_name(relation, field, "r", self._schema)
+                chosen = choose(name, f"{self._schema.in_row(field, 'r')}::text")
                 among = f" AND {name} = ANY ({wanted})" if wanted else ""
-                chosen = choose(name, f"{column_of(field, 'r')}::text")
-                owned = self._owned(relation, _table(relation.row) + " r")
-                found.append(f"coalesce((SELECT array_agg({chosen} ORDER BY {key}) {owned}{among}), '{{}}')")
+                found.append(
+                    f"coalesce((SELECT array_agg({chosen} ORDER BY {key}) {self._owned(relation)}{among}), '{{}}')"
+                )
         return found
 
 
-def child_name(relation: RelationTable, field: "models.Field[object, object]", row: str) -> str:
+def child_name(relation: RelationTable, field: "ColumnField", row: str, schema: Schema) -> str:
     """The name in events of a value of a related row: `images/12/caption`."""
-    key = column_of(primary_key_of(relation.row), row)
+    key = schema.key_in_row(relation.row, row)
     return f"{literal(relation.name + '/')} || {key}::text || {literal('/' + field.name)}"
 
 
-def _table(model: type[models.Model]) -> str:
-    return quoted(model._meta.db_table)
+def _among(wanted: str | None, name: str, found: str) -> str:
+    """`found` where the name is among those wanted, or all are; else an empty array."""
+    return f"CASE WHEN {name} = ANY ({wanted}) THEN {found} ELSE '{{}}' END" if wanted else found
 
 
-def _tracked_children(tracked: Tracked) -> list[type[models.Model]]:
-    """Tracked models of which a row of this one may be a part: such an article is the child's."""
-    return [each.model for each in all_tracked() if tracked.model in each.model._meta.all_parents]
-
-
-def _ids(relation: RelationTable) -> str:
-    value = column_of(relation.value, "r")
-    return (
-        f"coalesce(jsonb_agg({value}::text ORDER BY {column_of(relation.order, 'r')}, {value}) "
-        f"FILTER (WHERE {value} IS NOT NULL), '[]')"
-    )
-
-
-def _id_names(relation: RelationTable) -> str:
-    value = column_of(relation.value, "r")
-    name = f"{column_of(relation.label, 'n')}::text" if relation.label else "NULL"
-    return f"jsonb_object_agg({value}::text, {name}) FILTER (WHERE {value} IS NOT NULL)"
-
-
-def _named_rows(relation: RelationTable) -> str:
-    """The rows of a relation with those that name what they record."""
-    if relation.label is None or relation.label_key is None:
-        return f"{_table(relation.row)} r"
-    key, value = column_of(relation.label_key, "n"), column_of(relation.value, "r")
-    return f"{_table(relation.row)} r LEFT JOIN {_table(concrete(relation.label.model))} n ON {key} = {value}"
-
-
-def _chosen(name: str, wanted: str | None) -> str:
-    return f"CASE WHEN {name} = ANY ({wanted}) THEN " if wanted else ""
-
-
-def _or_none(wanted: str | None) -> str:
-    return " ELSE '{}' END" if wanted else ""
-
-
-def dispatch_functions() -> str:
+def dispatch_functions(tracked: list[Tracked]) -> str:
     """The functions by which the fold asks a kind for its state, its texts, its title, its status and its fields."""
-    tracked = all_tracked()
     titles = {t.kind: literal(t.title) for t in tracked}
     statuses = {t.kind: literal(t.status) for t in tracked if t.status}
     fields = {t.kind: array(literal(name) for name in t.names) for t in tracked}
+    kinds = [t.kind for t in tracked]
+    query = "RETURN QUERY SELECT * FROM"
     return "".join(
         [
-            _dispatch(
-                "audit_states", "kind text, pks text[]", "SETOF audit_state", "RETURN QUERY SELECT * FROM", "pks"
-            ),
-            _dispatch("audit_texts", "kind text, pks text[]", TEXTS, "RETURN QUERY SELECT * FROM", "pks"),
-            _dispatch("audit_read", "kind text, pk text, fields text[]", "audit_state", "RETURN", "pk, fields"),
+            _dispatch(kinds, "audit_states", "kind text, pks text[]", "SETOF audit_state", query, "pks"),
+            _dispatch(kinds, "audit_texts", "kind text, pks text[]", TEXTS, query, "pks"),
+            _dispatch(kinds, "audit_read", "kind text, pk text, fields text[]", "audit_state", "RETURN", "pk, fields"),
             _choice("audit_title_field", "text", titles),
             _choice("audit_status_field", "text", statuses),
             _choice("audit_fields", "text[]", fields),
@@ -255,11 +243,11 @@ def dispatch_functions() -> str:
     )
 
 
-def _dispatch(function: str, parameters: str, returns: str, answer: str, arguments: str) -> str:
+def _dispatch(kinds: list[str], function: str, parameters: str, returns: str, answer: str, arguments: str) -> str:
     done = " RETURN;" if "QUERY" in answer else ""
     branches = "\n  ".join(
-        f"IF kind = {literal(each.kind)} THEN {answer} {function}_{identifier(each.kind)}({arguments});{done} END IF;"
-        for each in all_tracked()
+        f"IF kind = {literal(kind)} THEN {answer} {function}_{identifier(kind)}({arguments});{done} END IF;"
+        for kind in kinds
     )
     return f"""
 CREATE OR REPLACE FUNCTION {function}({parameters}) RETURNS {returns} LANGUAGE plpgsql STABLE AS $$

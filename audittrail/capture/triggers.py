@@ -3,33 +3,33 @@
 No trigger names columns: what another trigger sets counts, and columns can be altered.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from audittrail.capture.expressions import (
     array,
     canonical,
-    column_of,
     differs,
     identifier,
     jsonb_object,
     literal,
-    primary_key_column,
     quoted,
     scalar,
 )
+from audittrail.capture.schema import Schema
 from audittrail.capture.state_functions import child_name
 from audittrail.tracking import (
     RelationTable,
     Tracked,
     TrackedActor,
-    column_field,
-    column_name,
     concrete,
     primary_key_of,
 )
+
+if TYPE_CHECKING:
+    from audittrail.tracking import ColumnField
 
 _Expression = Callable[[str], str]
 
@@ -51,7 +51,12 @@ def _triggers(table: str, function: str, events: str) -> str:
     table = quoted(table)
     return f"""
 DROP TRIGGER IF EXISTS "0_{function}" ON {table};
-CREATE TRIGGER "0_{function}" AFTER {events} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
+CREATE TRIGGER "0_{function}" AFTER {events} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();"""
+
+
+def _no_truncate(table: str, function: str) -> str:
+    table = quoted(table)
+    return f"""
 DROP TRIGGER IF EXISTS "0_{function}_truncate" ON {table};
 CREATE TRIGGER "0_{function}_truncate" BEFORE TRUNCATE ON {table}
   FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_truncate();"""
@@ -60,23 +65,29 @@ CREATE TRIGGER "0_{function}_truncate" BEFORE TRUNCATE ON {table}
 _ROWS = "INSERT OR UPDATE OR DELETE"
 
 
-def article_triggers(tracked: Tracked, connection: BaseDatabaseWrapper) -> str:
+def article_triggers(tracked: Tracked, schema: Schema) -> str:
     """Records a touch of the article's own row, with what it was before, and of its rows in its parents' tables."""
     function, model = f"audit_touch_{identifier(tracked.kind)}", tracked.model
-    table = _Table(tracked, model, connection)
-    own = _trigger_function(function, table.touch_of_another_identity() + table.touch_of_an_update(), _CHANGED)
-    parents = [_parent_triggers(tracked, parent, connection) for parent in tracked.parents]
-    return own + _triggers(model._meta.db_table, function, _ROWS) + "".join(parents)
+    rows = _Table(tracked, model, schema)
+    own = _trigger_function(function, rows.touch_of_another_identity() + rows.touch_of_an_update(), _CHANGED)
+    parents = [_parent_triggers(tracked, parent, schema) for parent in tracked.parents]
+    table = schema.table(model)
+    return own + _triggers(table, function, _ROWS) + _no_truncate(table, function) + "".join(parents)
 
 
-def _parent_triggers(tracked: Tracked, parent: type[models.Model], connection: BaseDatabaseWrapper) -> str:
+def _parent_triggers(tracked: Tracked, parent: type[models.Model], schema: Schema) -> str:
     """An update of the parent's row, where it is the article's; it comes and goes with the article's own."""
     function = f"audit_touch_{identifier(tracked.kind)}_in_{parent._meta.db_table}"
-    key, parent_key = primary_key_column(tracked.model), primary_key_column(parent)
-    is_article = f"EXISTS (SELECT FROM {quoted(tracked.model._meta.db_table)} a WHERE a.{key} = NEW.{parent_key})"
+    key, parent_key = schema.key_in_row(tracked.model, "a"), schema.key_in_row(parent, "NEW")
+    is_article = f"EXISTS (SELECT FROM {schema.quoted_table(tracked.model)} a WHERE {key} = {parent_key})"
     body = f"""  IF NOT {is_article} THEN RETURN NULL; END IF;
-{_Table(tracked, parent, connection).touch_of_changes()}"""
-    return _trigger_function(function, body, _CHANGED) + _triggers(parent._meta.db_table, function, "UPDATE")
+{_Table(tracked, parent, schema).touch_of_changes()}"""
+    table = schema.table(parent)
+    return (
+        _trigger_function(function, body, _CHANGED)
+        + _triggers(table, function, "UPDATE")
+        + _no_truncate(table, function)
+    )
 
 
 _CHANGED = "DECLARE\n  changed text[];\n"
@@ -85,17 +96,17 @@ _CHANGED = "DECLARE\n  changed text[];\n"
 class _Table:
     """Touches of an article by rows of one of its tables."""
 
-    def __init__(self, tracked: Tracked, table: type[models.Model], connection: BaseDatabaseWrapper):
-        self._tracked, self._connection = tracked, connection
+    def __init__(self, tracked: Tracked, table: type[models.Model], schema: Schema):
+        self._tracked, self._schema = tracked, schema
         self._kind, self._key = literal(tracked.kind), primary_key_of(table)
         self._fields = tracked.names_in(table, tracked.fields)
         self._texts = tracked.names_in(table, tracked.texts)
 
     def touch_of_another_identity(self) -> str:
         """A row that comes, goes, or takes another primary key: one article begins, another ends."""
-        renamed = f"TG_OP = 'UPDATE' AND {differs(self._key, self._connection)}"
+        renamed = f"TG_OP = 'UPDATE' AND {differs(self._key, self._schema)}"
         names = array(literal(name) for name in self._texts)
-        texts = array(f"{column_of(self._tracked.field(name), 'OLD')}::text" for name in self._texts)
+        texts = array(f"{self._schema.in_row(self._tracked.field(name), 'OLD')}::text" for name in self._texts)
         return f"""  IF TG_OP = 'INSERT' OR ({renamed}) THEN
     PERFORM audit_touch({self._kind}, {self._pk("NEW")}, '{{}}', true, '{{}}', '{{}}', '{{}}');
   END IF;
@@ -106,12 +117,12 @@ class _Table:
 
     def touch_of_an_update(self) -> str:
         """A row that stays, if something tracked of it changed."""
-        return f"""  IF TG_OP <> 'UPDATE' OR {differs(self._key, self._connection)} THEN RETURN NULL; END IF;
+        return f"""  IF TG_OP <> 'UPDATE' OR {differs(self._key, self._schema)} THEN RETURN NULL; END IF;
 {self.touch_of_changes()}"""
 
     def touch_of_changes(self) -> str:
         cases = [
-            f"CASE WHEN {differs(self._tracked.field(name), self._connection)} THEN {literal(name)} END"
+            f"CASE WHEN {differs(self._tracked.field(name), self._schema)} THEN {literal(name)} END"
             for name in (*self._fields, *self._texts)
         ]
         return f"""  changed := array_remove(ARRAY[
@@ -119,7 +130,7 @@ class _Table:
   IF changed <> '{{}}' THEN
     PERFORM audit_touch({self._kind}, {self._pk("NEW")}, changed, false, {self._scalars()},
       {self._changed_texts(literal)},
-      {self._changed_texts(lambda name: column_of(self._tracked.field(name), "OLD") + "::text")});
+      {self._changed_texts(lambda name: self._schema.in_row(self._tracked.field(name), "OLD") + "::text")});
   END IF;"""
 
     def _changed_texts(self, each: _Expression) -> str:
@@ -127,36 +138,36 @@ class _Table:
         return " || ".join(["'{}'::text[]", *parts])
 
     def _scalars(self) -> str:
-        return jsonb_object((name, scalar(self._tracked, name, "OLD", self._connection)) for name in self._fields)
+        return jsonb_object((name, scalar(self._tracked, name, "OLD", self._schema)) for name in self._fields)
 
     def _pk(self, row: str) -> str:
-        return f"{column_of(self._key, row)}::text"
+        return f"{self._schema.in_row(self._key, row)}::text"
 
 
-def relation_triggers(tracked: Tracked, relation: RelationTable, connection: BaseDatabaseWrapper) -> str:
+def relation_triggers(tracked: Tracked, relation: RelationTable, schema: Schema) -> str:
     """Records a touch of the article that a related row belongs to; of both, where the row moves."""
     function = f"audit_touch_{identifier(tracked.kind)}_{relation.name}"
-    rows = _RelatedRows(tracked, relation, connection)
-    return _trigger_function(function, rows.touches(), _CHANGED) + _triggers(
-        relation.row._meta.db_table, function, _ROWS
+    rows = _RelatedRows(tracked, relation, schema)
+    table = schema.table(relation.row)
+    return (
+        _trigger_function(function, rows.touches(), _CHANGED)
+        + _triggers(table, function, _ROWS)
+        + _no_truncate(table, function)
     )
 
 
 class _RelatedRows:
     """Touches of an article by rows that belong to it."""
 
-    def __init__(self, tracked: Tracked, relation: RelationTable, connection: BaseDatabaseWrapper):
-        self._tracked, self._relation, self._connection = tracked, relation, connection
+    def __init__(self, tracked: Tracked, relation: RelationTable, schema: Schema):
+        self._tracked, self._relation, self._schema = tracked, relation, schema
         self._name = array([literal(relation.name)])
         self._columns = (relation.owner, relation.value, relation.order, primary_key_of(relation.row))
 
     def touches(self) -> str:
         own = (*self._relation.fields, *self._relation.texts)
-        moved = " OR ".join(dict.fromkeys(differs(field, self._connection) for field in self._columns))
-        changed = [
-            f"CASE WHEN {differs(field, self._connection)} THEN {child_name(self._relation, field, 'OLD')} END"
-            for field in own
-        ]
+        moved = " OR ".join(dict.fromkeys(differs(field, self._schema) for field in self._columns))
+        changed = [f"CASE WHEN {differs(field, self._schema)} THEN {self._name_in(field, 'OLD')} END" for field in own]
         return f"""  IF TG_OP = 'UPDATE' THEN
     changed := array_remove(ARRAY[{", ".join(changed)}]::text[], NULL)
             || CASE WHEN {moved} THEN {self._name} || {self._names("OLD")} || {self._names("NEW")} ELSE '{{}}' END;
@@ -166,33 +177,39 @@ class _RelatedRows:
   ELSE
     changed := {self._name} || {self._names("OLD")};
   END IF;
-  IF TG_OP <> 'INSERT' AND {column_of(self._relation.owner, "OLD")} IS NOT NULL THEN
+  IF TG_OP <> 'INSERT' AND {self._schema.in_row(self._relation.owner, "OLD")} IS NOT NULL THEN
     {self._touch("OLD", f"{self._before()}, {self._texts_before()}")}
   END IF;
-  IF {column_of(self._relation.owner, "NEW")} IS NOT NULL
-     AND (TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND ({differs(self._relation.owner, self._connection)}))) THEN
+  IF {self._schema.in_row(self._relation.owner, "NEW")} IS NOT NULL
+     AND (TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND ({differs(self._relation.owner, self._schema)}))) THEN
     {self._touch("NEW", "'{}', '{}', '{}'")}
   END IF;"""
 
     def _touch(self, row: str, before: str) -> str:
         """The article that a row belongs to is touched; where the row refers to another column than its key, if any."""
-        owner, target, kind = column_of(self._relation.owner, row), self._relation.target, literal(self._tracked.kind)
+        owner, target, kind = (
+            self._schema.in_row(self._relation.owner, row),
+            self._relation.target,
+            literal(self._tracked.kind),
+        )
         if target.primary_key:
             return f"PERFORM audit_touch({kind}, {owner}::text, changed, false, {before});"
         table = concrete(target.model)
         return (
-            f"PERFORM audit_touch({kind}, a.{primary_key_column(table)}::text, changed, false, {before})\n"
-            f"    FROM {quoted(table._meta.db_table)} a WHERE {column_of(target, 'a')} = {owner};"
+            f"PERFORM audit_touch({kind}, {self._schema.key_in_row(table, 'a')}::text, changed, false, {before})\n"
+            f"    FROM {self._schema.quoted_table(table)} a WHERE {self._schema.in_row(target, 'a')} = {owner};"
         )
+
+    def _name_in(self, field: "ColumnField", row: str) -> str:
+        return child_name(self._relation, field, row, self._schema)
 
     def _names(self, row: str) -> str:
         own = (*self._relation.fields, *self._relation.texts)
-        return array(child_name(self._relation, field, row) for field in own)
+        return array(self._name_in(field, row) for field in own)
 
     def _before(self) -> str:
         pairs = [
-            f"{child_name(self._relation, field, 'OLD')}, {canonical(field, 'OLD', self._connection)}"
-            for field in self._relation.fields
+            f"{self._name_in(field, 'OLD')}, {canonical(field, 'OLD', self._schema)}" for field in self._relation.fields
         ]
         return f"jsonb_build_object({', '.join(pairs)})"
 
@@ -200,40 +217,36 @@ class _RelatedRows:
         """Names and contents of the long texts that were changed, or all where the row comes or goes."""
         names, texts = ["'{}'::text[]"], ["'{}'::text[]"]
         for field in self._relation.texts:
-            name = child_name(self._relation, field, "OLD")
+            name = self._name_in(field, "OLD")
             case = f"CASE WHEN {name} = ANY (changed) THEN "
             names.append(f"{case}{array([name])} ELSE '{{}}' END")
-            texts.append(f"{case}{array([column_of(field, 'OLD') + '::text'])} ELSE '{{}}' END")
+            texts.append(f"{case}{array([self._schema.in_row(field, 'OLD') + '::text'])} ELSE '{{}}' END")
         return f"{' || '.join(names)}, {' || '.join(texts)}"
 
 
-def actor_triggers(actor: TrackedActor) -> str:
+def actor_triggers(actor: TrackedActor, schema: Schema) -> str:
     """Appends a version of an author when what events say of authors changes; the first one for those already
     there.
     """
-    function, pk = f"audit_actor_{identifier(actor.kind)}", primary_key_column(actor.model)
-    columns = [_actor_column(actor, name) for name in (actor.name, actor.byline, actor.role, actor.desk)]
-    same = " AND ".join(
-        f'(OLD.{column}::text COLLATE "C") IS NOT DISTINCT FROM (NEW.{column}::text COLLATE "C")'
-        for column in columns
-        if column
-    )
-    table, prefix = quoted(actor.model._meta.db_table), literal(actor.kind + ":")
+    function, table = f"audit_actor_{identifier(actor.kind)}", schema.table(actor.model)
+    same = " AND ".join(f"NOT ({differs(actor.field(name), schema)})" for name in actor.columns)
     body = f"""  IF TG_OP = 'UPDATE' AND {same} THEN RETURN NULL; END IF;
   INSERT INTO {_ACTOR_VERSION}
-  SELECT who, coalesce(max(version), 0) + 1, {_actor_values(columns, "NEW")}, clock_timestamp()
-  FROM (SELECT {prefix} || NEW.{pk} AS who) w LEFT JOIN audittrail_actorversion v ON v.actor_id = who GROUP BY who;"""
-    return f"""{_trigger_function(function, body)}
-DROP TRIGGER IF EXISTS "0_{function}" ON {table};
-CREATE TRIGGER "0_{function}" AFTER INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
+  SELECT who, coalesce(max(version), 0) + 1, {_actor_values(actor, "NEW", schema)}, clock_timestamp()
+  FROM (SELECT {_actor_id(actor, "NEW", schema)} AS who) w LEFT JOIN audittrail_actorversion v ON v.actor_id = who
+  GROUP BY who;"""
+    return f"""{_trigger_function(function, body)}{_triggers(table, function, "INSERT OR UPDATE")}
 INSERT INTO {_ACTOR_VERSION}
-SELECT {prefix} || a.{pk}, 1, {_actor_values(columns, "a")}, clock_timestamp() FROM {table} a
-WHERE NOT EXISTS (SELECT 1 FROM audittrail_actorversion v WHERE v.actor_id = {prefix} || a.{pk});"""
+SELECT {_actor_id(actor, "a", schema)}, 1, {_actor_values(actor, "a", schema)}, clock_timestamp() FROM {quoted(table)} a
+WHERE NOT EXISTS (SELECT 1 FROM audittrail_actorversion v WHERE v.actor_id = {_actor_id(actor, "a", schema)});"""
 
 
-def _actor_column(actor: TrackedActor, name: str | None) -> str | None:
-    return quoted(column_name(column_field(actor.model, name))) if name else None
+def _actor_id(actor: TrackedActor, row: str, schema: Schema) -> str:
+    return f"{literal(actor.kind + ':')} || {schema.key_in_row(actor.model, row)}"
 
 
-def _actor_values(columns: Iterable[str | None], row: str) -> str:
-    return ", ".join(f"coalesce({row}.{column}::text, '')" if column else "''" for column in columns)
+def _actor_values(actor: TrackedActor, row: str, schema: Schema) -> str:
+    return ", ".join(
+        f"coalesce({schema.in_row(actor.field(name), row)}::text, '')" if name else "''"
+        for name in (actor.name, actor.byline, actor.role, actor.desk)
+    )

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.progress import track
 
 from audittrail.capture.context import Actor, Context, Origin
-from audittrail.capture.expressions import primary_key_column, quoted
-from audittrail.tracking import Tracked, all_tracked
+from audittrail.capture.expressions import quoted
+from audittrail.tracking import Tracked, all_tracked, column_name, primary_key_of
 
 _BATCH = 500
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
 
 def _unknown(tracked: Tracked) -> list[str]:
-    key, table = primary_key_column(tracked.model), quoted(tracked.model._meta.db_table)
+    key, table = quoted(column_name(primary_key_of(tracked.model))), quoted(tracked.model._meta.db_table)
     with connections["owner"].cursor() as cursor:
         cursor.execute(
             f"SELECT a.{key}::text FROM {table} a WHERE NOT EXISTS "
