@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from functools import cache
+from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -21,7 +22,8 @@ _LIMIT = 500
 
 
 class AuditContextMiddleware:
-    """Runs unsafe requests in one transaction, stamped with who sent them from where.
+    """Runs unsafe requests in one transaction, stamped with who sent them from where.  A response that reports failure
+    (status 400 and above) rolls it back, whether a view, DRF or a middleware within made it.
 
     X-Forwarded-For and Forwarded are believed from trusted proxies only (AUDIT_TRUSTED_PROXIES); X-Request-ID,
     X-Correlation-ID and traceparent are taken as sent, cut to 500 characters.
@@ -47,7 +49,10 @@ class AuditContextMiddleware:
             channel="api" if request.path.startswith("/api/") else "web",
             traceparent=_header(request, "traceparent"),
         ):
-            return self.get_response(request)
+            response = self.get_response(request)
+            if response.status_code >= HTTPStatus.BAD_REQUEST:
+                transaction.set_rollback(True)
+            return response
 
     def _client_ip(self, request: HttpRequest) -> str | None:
         return client_ip(

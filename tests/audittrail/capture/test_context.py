@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from celery import shared_task
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -76,6 +77,20 @@ def test_a_request_whose_view_fails_leaves_nothing_behind(client):
         )
     assert response.status_code == 500
     assert Article.objects.count() == before
+
+
+@pytest.mark.usefixtures("fresh_database")
+@pytest.mark.parametrize(("status", "kept"), [(200, 1), (302, 1), (400, 0), (403, 0), (500, 0)])
+def test_a_response_that_reports_failure_leaves_nothing_behind(status, kept):
+    def view(request):
+        save_article()
+        return HttpResponse(status=status)
+
+    request = RequestFactory().post("/x")
+    request.user = AnonymousUser()
+    before = Article.objects.count()
+    AuditContextMiddleware(view)(request)
+    assert Article.objects.count() == before + kept
 
 
 @shared_task(base=AuditedTask, name="tests.save_article")
