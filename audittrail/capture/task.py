@@ -29,8 +29,8 @@ class AuditedTask(AnyTask):
     """`@shared_task(base=AuditedTask)`: the task's changes belong to the actor and request that sent it, through
     channel `task`.
 
-    Sent outside of any context (by beat, from a shell), it acts as the service of its own name.  It runs in one
-    transaction.
+    Called in this process (directly, by apply() or eagerly) it acts for the context around it.  Without any context
+    (sent by beat, from a shell), it acts as the service of its own name.  It runs in one transaction.
     """
 
     abstract = True
@@ -47,7 +47,7 @@ class AuditedTask(AnyTask):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         sent: SentContext | None = (self.request.headers or {}).get(_HEADER) or self.request.get(_HEADER)
-        sender = _received(sent) if sent else Context(Actor("service", self.name))
+        sender = _received(sent) if sent else current() or Context(Actor("service", self.name))
         origin = {**asdict(sender.origin), "channel": "task"}
         with context(actor=sender.actor, **origin):
             return super().__call__(*args, **kwargs)

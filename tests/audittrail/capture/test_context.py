@@ -117,6 +117,15 @@ def _header_of_current() -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("fresh_database")
+@pytest.mark.parametrize("call", [save_in_a_task, lambda: save_in_a_task.apply().get()], ids=["direct", "apply"])
+def test_a_task_called_in_the_process_acts_for_the_context_around_it(call):
+    with context(actor=Actor("user", "newsroom.author:7"), request_id="r-3"):
+        pk = call()
+    event = last_event(Article(pk=pk))
+    assert (event.actor_id, event.context) == ("newsroom.author:7", {"request_id": "r-3", "channel": "task"})
+
+
+@pytest.mark.usefixtures("fresh_database")
 def test_a_task_sent_by_nobody_acts_as_itself():
     event = last_event(Article(pk=save_in_a_task.apply().get()))
     assert (event.actor_type, event.actor_id, event.context) == ("service", "tests.save_article", {"channel": "task"})
