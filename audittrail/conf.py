@@ -3,7 +3,11 @@
 The addresses of servers have no default here: the site gives them in its Django settings, as AUDIT_DEFAULTS.
 """
 
+import ipaddress
+
 from audittrail import env
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def prefix() -> str:
@@ -28,9 +32,13 @@ def pipeline_role() -> str:
     return env.text("DATABASE_PIPELINE_ROLE", "audit_pipeline")
 
 
-def trusted_proxies() -> tuple[str, ...]:
-    """AUDIT_TRUSTED_PROXIES: networks (CIDR, by commas) whose X-Forwarded-For is believed; none by default."""
-    return env.listed("AUDIT_TRUSTED_PROXIES", ())
+def trusted_proxies() -> tuple[Network, ...]:
+    """AUDIT_TRUSTED_PROXIES: networks (CIDR, by commas) whose X-Forwarded-For and Forwarded are believed; none by
+    default.
+    """
+    return env.read(
+        "AUDIT_TRUSTED_PROXIES", (), _networks, "a list of networks separated by commas, like 10.0.0.0/8,2001:db8::/32"
+    )
 
 
 def keyframe_interval() -> int:
@@ -98,3 +106,7 @@ def search_text_limit() -> int:
 def tail_days() -> int:
     """AUDIT_TAIL_DAYS: days after which the archive's tail objects of a sealed day may be deleted."""
     return env.integer("AUDIT_TAIL_DAYS", 30, minimum=1)
+
+
+def _networks(raw: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in raw.split(",") if part.strip())

@@ -1,9 +1,9 @@
 """Gives every request that may change something its context."""
 
-import ipaddress
 import uuid
 from collections.abc import Callable
 from functools import cache
+from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -14,23 +14,26 @@ from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from audittrail import conf
+from audittrail.capture.client_address import client_ip
 from audittrail.capture.context import UNKNOWN, Actor, context
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _LIMIT = 500
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 
 class AuditContextMiddleware:
-    """Runs unsafe requests in one transaction, stamped with who sent them from where.
+    """Runs unsafe requests in one transaction, stamped with who sent them from where.  A response that reports failure
+    (status 400 and above) rolls it back, whether a view, DRF or a middleware within made it.
 
-    X-Forwarded-For is believed from trusted proxies only (AUDIT_TRUSTED_PROXIES); X-Request-ID, X-Correlation-ID and
-    traceparent are taken as sent, cut to 500 characters.
+    X-Forwarded-For and Forwarded are believed from trusted proxies only (AUDIT_TRUSTED_PROXIES); X-Request-ID,
+    X-Correlation-ID and traceparent are taken as sent, cut to 500 characters.
+
+    Raises ImproperlyConfigured, when the site starts, for a wrong AUDIT_TRUSTED_PROXIES.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        self.trusted_proxies = conf.trusted_proxies()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request_id = _header(request, "X-Request-ID") or uuid.uuid4().hex
@@ -41,12 +44,23 @@ class AuditContextMiddleware:
             actor=actor_of(request.user),
             request_id=request_id,
             correlation_id=_header(request, "X-Correlation-ID"),
-            ip=client_ip(request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", "")),
+            ip=self._client_ip(request),
             user_agent=_header(request, "User-Agent"),
             channel="api" if request.path.startswith("/api/") else "web",
             traceparent=_header(request, "traceparent"),
         ):
-            return self.get_response(request)
+            response = self.get_response(request)
+            if response.status_code >= HTTPStatus.BAD_REQUEST:
+                transaction.set_rollback(True)
+            return response
+
+    def _client_ip(self, request: HttpRequest) -> str | None:
+        return client_ip(
+            request.META.get("REMOTE_ADDR", ""),
+            request.headers.get("X-Forwarded-For", ""),
+            self.trusted_proxies,
+            request.headers.get("Forwarded", ""),
+        )
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """A view that failed leaves nothing behind, as under ATOMIC_REQUESTS."""
@@ -59,30 +73,6 @@ def actor_of(user: AbstractBaseUser | AnonymousUser) -> Actor:
     if isinstance(user, AnonymousUser) or not user.is_authenticated:
         return UNKNOWN
     return _resolver()(user)
-
-
-def client_ip(peer: str, forwarded_for: str) -> str | None:
-    """The address nearest to the client that can be believed: hops are read from the right while they are trusted
-    proxies.
-    """
-    address = _address(peer)
-    for hop in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
-        if address is None or not any(address in network for network in _trusted_networks()):
-            break
-        address = _address(hop) or address
-    return str(address) if address else None
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-@cache
-def _trusted_networks() -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    return tuple(ipaddress.ip_network(each, strict=False) for each in conf.trusted_proxies())
 
 
 @cache

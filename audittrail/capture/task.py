@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from celery import Task
 
-from audittrail.capture.context import Actor, Context, context, current
+from audittrail.capture.context import Actor, Context, Origin, context, current
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
@@ -29,8 +29,8 @@ class AuditedTask(AnyTask):
     """`@shared_task(base=AuditedTask)`: the task's changes belong to the actor and request that sent it, through
     channel `task`.
 
-    Sent outside of any context (by beat, from a shell), it acts as the service of its own name.  It runs in one
-    transaction.
+    Called in this process (directly, by apply() or eagerly) it acts for the context around it.  Without any context
+    (sent by beat, from a shell), it acts as the service of its own name.  It runs in one transaction.
     """
 
     abstract = True
@@ -47,11 +47,21 @@ class AuditedTask(AnyTask):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         sent: SentContext | None = (self.request.headers or {}).get(_HEADER) or self.request.get(_HEADER)
-        actor = Actor(**sent["actor"]) if sent else Actor("service", self.name)
-        origin: dict[str, Any] = {**(sent["origin"] if sent else {}), "channel": "task"}
-        with context(actor=actor, **origin):
+        sender = _received(sent) if sent else current() or Context(Actor("service", self.name))
+        origin = {**asdict(sender.origin), "channel": "task"}
+        with context(actor=sender.actor, **origin):
             return super().__call__(*args, **kwargs)
 
 
 def _as_header(sender: Context) -> SentContext:
     return {"actor": asdict(sender.actor), "origin": asdict(sender.origin)}
+
+
+def _received(header: SentContext) -> Context:
+    """Raises ValueError, naming the header, for what no AuditedTask sends."""
+    try:
+        return Context(Actor(**header["actor"]), Origin(**header["origin"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"the message's header {_HEADER} is no context ({error}): send the task through AuditedTask"
+        ) from error
