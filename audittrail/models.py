@@ -4,6 +4,8 @@ Capture (owner only): Head, OutboxEvent, ActorVersion.  At rest (added by the pi
 Fork. The site's role reads all of them and writes none; see capture/sql/roles.sql.
 """
 
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -11,14 +13,17 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import Combinable
+from django.db.models.sql.compiler import SQLCompiler
 
 from audittrail import outbox
 
 if TYPE_CHECKING:
     _Text = models.TextField[str | Combinable, str]
     _NullableText = models.TextField[str | Combinable | None, str | None]
+    _Time = models.DateTimeField[str | datetime | date | Combinable, datetime]
+    NullableTime = models.DateTimeField[str | datetime | date | Combinable | None, datetime | None]
 else:
-    _Text = models.TextField
+    _Text, _Time = models.TextField, models.DateTimeField
 
 
 class Key(_Text):
@@ -27,6 +32,33 @@ class Key(_Text):
     def __init__(self, *args: Any, **kwargs: Any):
         kwargs.setdefault("db_collation", "C")
         super().__init__(*args, **kwargs)
+
+
+FIRST_READABLE = datetime(1, 1, 2, tzinfo=UTC)
+LAST_READABLE = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def readable(column: str) -> str:
+    """SQL: a column of times as far as Python, in every time zone, can hold them.
+
+    A time before or after is read as the first or the last of these, which the contract refuses: else it would make
+    those read with it fail.
+    """
+    first, last = (f"timestamptz '{bound.isoformat()}'" for bound in (FIRST_READABLE, LAST_READABLE))
+    return f"CASE WHEN {column} < {first} THEN {first} WHEN {column} > {last} THEN {last} ELSE {column} END"
+
+
+class Moment(_Time):
+    """A time that can be read whatever its column holds: see `readable`."""
+
+    def select_format(
+        self, compiler: SQLCompiler, sql: str, params: Sequence[Any]
+    ) -> tuple[str, tuple[str | int, ...]]:
+        return readable(sql), tuple(params) * 3
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        name, _, positional, named = super().deconstruct()
+        return name, "django.db.models.DateTimeField", positional, named
 
 
 class Head(models.Model):
@@ -48,7 +80,7 @@ class Head(models.Model):
     state_digest = models.BinaryField()
     hash = models.BinaryField()
     event_id = models.UUIDField()
-    recorded_at = models.DateTimeField()
+    recorded_at = Moment()
 
 
 class EventBase(models.Model):
@@ -61,8 +93,8 @@ class EventBase(models.Model):
     operation = models.TextField()
     title = models.TextField()
     status = models.TextField(null=True)
-    occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField()
+    occurred_at = Moment()
+    recorded_at = Moment()
     actor_type = models.TextField()
     actor_id: "_NullableText" = Key(null=True)  # type: ignore[assignment, misc]  # a Key that may be null
     actor_version = models.IntegerField(null=True)
@@ -96,7 +128,7 @@ class OutboxEvent(EventBase):
     text_fields = ArrayField(models.TextField(), default=list)
     texts_before = ArrayField(models.TextField(null=True), default=list)
     texts_after = ArrayField(models.TextField(null=True), default=list)
-    published_at = models.DateTimeField(null=True)
+    published_at: "NullableTime" = Moment(null=True)  # type: ignore[assignment, misc]  # a Moment that may be null
     set_aside = models.TextField(null=True, help_text="Why this event violates the contract; null where it does not.")
 
     objects = outbox.OutboxQuerySet.as_manager()
@@ -120,7 +152,7 @@ class ActorVersion(models.Model):
     byline = models.TextField()
     role = models.TextField()
     desk = models.TextField()
-    recorded_at = models.DateTimeField()
+    recorded_at = Moment()
 
 
 class AuditEvent(EventBase):
@@ -139,7 +171,7 @@ class AuditEvent(EventBase):
         null=True, help_text="Where the content of a large event lies: sha256 (hex) and size in bytes."
     )
     schema_version = models.IntegerField()
-    stored_at = models.DateTimeField(auto_now_add=True)
+    stored_at = Moment(auto_now_add=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["article_id", "sequence"], name="event_article_sequence")]
@@ -165,7 +197,7 @@ class Fork(models.Model):
     other_hash = models.BinaryField()
     other_event = models.JSONField(help_text="The refused event.")
     found_in = models.TextField(help_text="The store that found it: database, search or archive.")
-    found_at = models.DateTimeField(auto_now_add=True)
+    found_at = Moment(auto_now_add=True)
 
     class Meta:
         constraints = [
@@ -179,4 +211,4 @@ class VerifiedHead(models.Model):
     article_id = Key(primary_key=True)
     sequence = models.BigIntegerField()
     hash = models.BinaryField()
-    verified_at = models.DateTimeField()
+    verified_at = Moment()

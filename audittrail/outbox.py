@@ -86,9 +86,6 @@ ORDER BY id LIMIT %(limit)s"""  # noqa: S608  a constant condition
 Sizes are those stored, compressed: reading them does not fetch the texts.
 """
 
-ROWS = "SELECT * FROM audittrail_outboxevent WHERE id = ANY(%(rows)s) ORDER BY id"
-"""The rows with the ids `rows`."""
-
 MARK_PUBLISHED = "UPDATE audittrail_outboxevent SET published_at = clock_timestamp() WHERE id = ANY(%(rows)s)"
 """The rows with the ids `rows` are in Kafka."""
 

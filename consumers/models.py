@@ -1,14 +1,17 @@
 """What the consumers know of themselves: desired and observed state, positions, leases, dead letters, lag."""
 
 from collections.abc import Collection, Iterable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from audittrail.models import OutboxEvent
+from audittrail.models import Moment, OutboxEvent
 from consumers import conf
+
+if TYPE_CHECKING:
+    from audittrail.models import NullableTime
 
 
 class DesiredState(models.TextChoices):
@@ -146,14 +149,14 @@ class DeadLetter(models.Model):
     origin_topic = models.TextField()
     origin_partition = models.IntegerField()
     origin_offset = models.BigIntegerField()
-    origin_timestamp = models.DateTimeField(null=True)
+    origin_timestamp: "NullableTime" = Moment(null=True)  # type: ignore[assignment, misc]  # a Moment that may be null
     key = models.BinaryField(null=True)
     headers = models.JSONField(default=dict)
     value = models.BinaryField(null=True)
     payload = models.JSONField(null=True, help_text="Where a large value lies: sha256 (hex) and size in bytes.")
     article_id = models.TextField(null=True, help_text="Whose event it is, where that can be told.")
     sequence = models.BigIntegerField(null=True)
-    failed_at = models.DateTimeField()
+    failed_at = Moment()
     replayed_at = models.DateTimeField(null=True)
 
     objects = DeadLetterQuerySet.as_manager()

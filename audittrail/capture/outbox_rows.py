@@ -3,28 +3,44 @@
 A row has what its event has, before edit scripts are made: whole texts in arrays, one entry for each field of
 `text_fields`; entries of `changes` without null members. Importing this module checks that OutboxRow has exactly the
 columns of the model.
+
+Whatever a row holds, it can be read, and what is wrong with it concerns no other row: JSON is parsed row by row, and
+times are within Python's range. A part that is not what capture writes is, in the event, the InvalidEvent that says
+so, which no contract takes; where it can be amended the row can be mended.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, cast
 from uuid import UUID
 
+import orjson
+from django.db.models import DateTimeField, JSONField
+
 from audittrail import contracts
-from audittrail.contracts.amendments import Amendment, amended
+from audittrail.contracts.amendments import amended
+from audittrail.contracts.validation import InvalidEvent
 from audittrail.events import edit_script
 from audittrail.events.event import (
+    CONTEXT_FIELDS,
+    PROFILE_FIELDS,
     ActorProfile,
     ActorType,
     Change,
     ChangeKind,
     Event,
     EventActor,
+    EventContext,
     Keyframe,
+    Labels,
     Operation,
     change_record,
 )
 from audittrail.events.field_check import require_same_fields
-from audittrail.models import OutboxEvent
+from audittrail.models import OutboxEvent, readable
+
+Json = str
+"""JSON as PostgreSQL writes it."""
 
 Texts = dict[str, tuple[str | None, str | None]]
 """Field → text before and after."""
@@ -42,7 +58,7 @@ class CapturedChange(TypedDict):
 
 
 class OutboxRow(TypedDict):
-    """A row of audittrail_outboxevent: column → value, JSON parsed."""
+    """A row of audittrail_outboxevent: column → value."""
 
     id: int
     event_id: UUID
@@ -57,13 +73,13 @@ class OutboxRow(TypedDict):
     actor_type: ActorType
     actor_id: str | None
     actor_version: int | None
-    actor_snapshot: dict[str, str | None] | None
-    context: dict[str, str | None]
-    changes: list[CapturedChange]
-    labels: dict[str, dict[str, str | None]]
+    actor_snapshot: Json | None
+    context: Json
+    changes: Json
+    labels: Json
     keyframe: bool
-    scalars: dict[str, str | None] | None
-    relations: dict[str, list[str]] | None
+    scalars: Json | None
+    relations: Json | None
     text_fields: list[str]
     texts_before: list[str | None]
     texts_after: list[str | None]
@@ -72,7 +88,7 @@ class OutboxRow(TypedDict):
     previous_hash: bytes
     hash: bytes
     slot: int
-    amendments: list[Amendment]
+    amendments: Json
     published_at: datetime | None
     set_aside: str | None
 
@@ -86,26 +102,49 @@ require_same_fields(
 )
 
 
-def row_of(event: OutboxEvent) -> OutboxRow:
-    """The row that a model was read from."""
-    return cast(OutboxRow, {name: getattr(event, name) for name in OutboxRow.__annotations__})
+_COLUMNS = tuple(OutboxRow.__annotations__)
+
+
+def _readable(name: str) -> str:
+    field = OutboxEvent._meta.get_field(name)
+    if isinstance(field, JSONField):
+        return f"{name}::text"
+    return readable(name) if isinstance(field, DateTimeField) else name
+
+
+_READ = f"""
+SELECT {", ".join(map(_readable, _COLUMNS))} FROM audittrail_outboxevent WHERE id = ANY(%s) ORDER BY id"""  # noqa: S608  columns
+
+
+class Cursor(Protocol):
+    """As of psycopg or Django, giving rows as tuples."""
+
+    def execute(self, statement: str, parameters: Any, /) -> object: ...
+
+    def fetchall(self) -> Sequence[Sequence[Any]]: ...
+
+
+def read(cursor: Cursor, ids: Iterable[int]) -> list[OutboxRow]:
+    """The rows with these ids, in the order of the ids, whatever they hold. Raises what the cursor raises."""
+    cursor.execute(_READ, [list(ids)])
+    return [cast(OutboxRow, dict(zip(_COLUMNS, values, strict=True))) for values in cursor.fetchall()]
 
 
 def event_of(row: OutboxRow) -> Event:
     """The raw event in a row, as amended when it was released.
 
-    Raises BadAmendment, and ValueError, TypeError, LookupError or AttributeError for a row that capture did not write.
+    Raises InvalidEvent for a part that cannot be read, and BadAmendment or anything else for amendments that nobody
+    was let make.
     """
-    return amended(captured_event(row), row["amendments"])
+    event = amended(captured_event(row), orjson.loads(row["amendments"]))
+    if (unread := unreadable_part(event)) is not None:
+        raise unread
+    return event
 
 
 def captured_event(row: OutboxRow) -> Event:
-    """The raw event in a row, as it was captured. Raises as `event_of`, but for BadAmendment."""
-    texts: Texts = {
-        field: (before, after)
-        for field, before, after in zip(row["text_fields"], row["texts_before"], row["texts_after"], strict=True)
-    }
-    context = row["context"]
+    """The raw event in a row, as it was captured; in place of a part that cannot be read, the InvalidEvent says why."""
+    is_keyframe = row["keyframe"]
     return {
         "event_id": row["event_id"],
         "article_id": row["article_id"],
@@ -117,16 +156,10 @@ def captured_event(row: OutboxRow) -> Event:
         "occurred_at": row["occurred_at"],
         "recorded_at": row["recorded_at"],
         "actor": _actor(row),
-        "context": {
-            "request_id": context.get("request_id"),
-            "correlation_id": context.get("correlation_id"),
-            "ip": context.get("ip"),
-            "user_agent": context.get("user_agent"),
-            "channel": context.get("channel"),
-        },
-        "changes": [_change(entry, texts, row["keyframe"]) for entry in row["changes"]],
-        "labels": {field: {key: label or "" for key, label in names.items()} for field, names in row["labels"].items()},
-        "keyframe": _keyframe(row, texts) if row["keyframe"] else None,
+        "context": _part("context", _context, row),
+        "changes": _part("changes", _changes, row),
+        "labels": _part("labels", _labels, row),
+        "keyframe": _part("keyframe", _keyframe, row) if is_keyframe else None,
         "salt": row["salt"],
         "state_digest": row["state_digest"],
         "previous_hash": row["previous_hash"],
@@ -137,23 +170,77 @@ def captured_event(row: OutboxRow) -> Event:
     }
 
 
+def unreadable_part(event: Event) -> InvalidEvent | None:
+    """Why a part of a captured event cannot be read, None where all can."""
+    parts = (event["context"], event["changes"], event["labels"], event["keyframe"])
+    found = (part for part in (*parts, _snapshot_in(event["actor"])) if isinstance(part, InvalidEvent))
+    return next(found, None)
+
+
+def traceparent(row: OutboxRow) -> str | None:
+    """The trace of the request that the event came from, None where there is none."""
+    if '"traceparent"' not in row["context"]:
+        return None
+    return _text(orjson.loads(row["context"]).get("traceparent"))
+
+
+_Part = TypeVar("_Part")
+
+
+def _part(field: str, read_part: Callable[[OutboxRow], _Part], row: OutboxRow) -> _Part:
+    try:
+        return read_part(row)
+    # Whatever it is: it came from this part of this row.
+    except Exception as error:
+        found = InvalidEvent(field, f"cannot be read ({type(error).__name__}: {error})", "amend it as a whole")
+        return cast(_Part, found)
+
+
+def _snapshot_in(actor: object) -> object:
+    return actor.get("snapshot") if isinstance(actor, dict) else None
+
+
 def _actor(row: OutboxRow) -> EventActor:
-    sent = row["actor_snapshot"]
     return {
         "type": row["actor_type"],
         "id": row["actor_id"],
         "version": row["actor_version"],
-        "snapshot": _profile(sent) if sent else None,
+        "snapshot": _part("actor.snapshot", _snapshot, row),
     }
 
 
-def _profile(sent: dict[str, str | None]) -> ActorProfile:
-    return {
-        "name": sent.get("name") or "",
-        "byline": sent.get("byline") or "",
-        "role": sent.get("role") or "",
-        "desk": sent.get("desk") or "",
-    }
+def _snapshot(row: OutboxRow) -> ActorProfile | None:
+    sent = orjson.loads(row["actor_snapshot"] or "null")
+    return cast(ActorProfile, {name: _text(sent.get(name)) or "" for name in PROFILE_FIELDS}) if sent else None
+
+
+def _context(row: OutboxRow) -> EventContext:
+    context = orjson.loads(row["context"])
+    return cast(EventContext, {name: _text(context.get(name)) for name in CONTEXT_FIELDS})
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{type(value).__name__} instead of a text")
+
+
+def _labels(row: OutboxRow) -> Labels:
+    labels: dict[str, dict[str, str | None]] = orjson.loads(row["labels"])
+    return {field: {key: _text(label) or "" for key, label in names.items()} for field, names in labels.items()}
+
+
+def _texts(row: OutboxRow) -> Texts:
+    both = zip(row["text_fields"], row["texts_before"], row["texts_after"], strict=True)
+    return {field: (_text(before), _text(after)) for field, before, after in both}
+
+
+def _changes(row: OutboxRow) -> list[Change]:
+    entries: list[CapturedChange] = orjson.loads(row["changes"])
+    if not isinstance(entries, list):
+        raise TypeError(f"{type(entries).__name__} instead of a list")
+    texts = _texts(row)
+    return [_change(entry, texts, row["keyframe"]) for entry in entries]
 
 
 def _change(entry: CapturedChange, texts: Texts, is_keyframe: bool) -> Change:
@@ -175,10 +262,11 @@ def _set_text(change: Change, before: str | None, after: str | None, *, is_keyfr
         change["before"], change["after"] = before, after
 
 
-def _keyframe(row: OutboxRow, texts: Texts) -> Keyframe:
+def _keyframe(row: OutboxRow) -> Keyframe:
     if row["scalars"] is None or row["relations"] is None:
         raise ValueError("a keyframe without the article's state")
+    scalars, texts = orjson.loads(row["scalars"]), _texts(row)
     return {
-        "values": {**row["scalars"], **{field: after for field, (_, after) in texts.items()}},
-        "relations": row["relations"],
+        "values": {**scalars, **{field: after for field, (_, after) in texts.items()}},
+        "relations": orjson.loads(row["relations"]),
     }

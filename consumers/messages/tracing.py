@@ -20,6 +20,8 @@ from consumers.records import Record
 
 HEADER = "traceparent"
 
+_LONGEST = 512
+"""Characters of a traceparent; the version of today has 55."""
 _W3C = TraceContextTextMapPropagator()
 _tracer: Tracer | None = None
 
@@ -51,9 +53,9 @@ def published(traceparent: str | None, captured_at: datetime, attributes: Mappin
     """The traceparent of a message about to be published: of a span since the event's capture, or of the request
     itself.
 
-    None for an event without a trace, or whose traceparent is not well-formed.
+    None for an event without a trace, or whose traceparent is not well-formed or longer than any.
     """
-    parent = _context(traceparent)
+    parent = _context(traceparent if traceparent and len(traceparent) <= _LONGEST else None)
     if parent is None or _tracer is None:
         return traceparent if parent else None
     span = _tracer.start_span(

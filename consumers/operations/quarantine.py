@@ -5,20 +5,25 @@ What was captured stays in the outbox row, hash and all: amendments are kept nex
 publication.
 """
 
+import logging
 from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import transaction
+from django.db import connection, transaction
 
-from audittrail.capture.outbox_rows import captured_event, row_of
-from audittrail.contracts.amendments import Amendment, BadAmendment, amended, proposed
+from audittrail.capture import outbox_rows
+from audittrail.capture.outbox_rows import OutboxRow, captured_event
+from audittrail.contracts.amendments import Amendment, BadAmendment, proposed
 from audittrail.models import OutboxEvent
 from audittrail.outbox import OutboxQuerySet
 from consumers.models import ControlAction, SetAsideEvent
-from consumers.relay.messages import describe_problem, violation
+from consumers.relay.messages import problem_of, violation
 from consumers.relay.wake import wake_soon
 
+log = logging.getLogger(__name__)
+
 DATABASE = "pipeline"
+_SHOWN = ("article_id", "sequence", "recorded_at", "operation", "title", "set_aside")
 
 
 class NotReleased(ValueError):
@@ -26,24 +31,22 @@ class NotReleased(ValueError):
 
 
 def waiting() -> OutboxQuerySet:
-    """All events set aside, oldest first."""
-    return SetAsideEvent.objects.set_aside().order_by("id")
+    """All events set aside, oldest first, without what they hold: that may be what cannot be read."""
+    return SetAsideEvent.objects.set_aside().order_by("id").only(*_SHOWN)
 
 
 def problem(event: OutboxEvent, amendments: Sequence[Amendment]) -> str:
     """What would still be wrong with these amendments made; empty when it can be published."""
-    try:
-        found = violation(amended(captured_event(row_of(event)), amendments))
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        return describe_problem(error)
-    return str(found or "")
+    return problem_of(_row(event), amendments)
 
 
 def proposals(event: OutboxEvent) -> list[Amendment]:
     """Amendments that would correct it, as far as that is known; none where nothing is wrong any more."""
     try:
-        return proposed(captured_event(row_of(event)), violation)
-    except (ValueError, TypeError, LookupError, AttributeError):
+        return proposed(captured_event(_row(event)), violation)
+    # Whatever the row holds: nothing is known that would help.
+    except Exception:
+        log.info("nothing can be proposed for %s", event, exc_info=True)
         return []
 
 
@@ -59,6 +62,12 @@ def release(event: OutboxEvent, amendments: Sequence[Amendment], user: AbstractB
         )
         ControlAction.objects.using(DATABASE).create(stage="relay", action="release", detail=detail, user_id=user.pk)
     wake_soon()
+
+
+def _row(event: OutboxEvent) -> OutboxRow:
+    with connection.cursor() as cursor:
+        (row,) = outbox_rows.read(cursor, [event.pk])
+    return row
 
 
 def checked(amendments: object) -> list[Amendment]:

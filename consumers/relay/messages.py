@@ -8,9 +8,9 @@ from audittrail import contracts
 from audittrail.archive import large_payloads
 from audittrail.archive.object_storage import ObjectStoreError
 from audittrail.capture import outbox_rows
-from audittrail.capture.outbox_rows import OutboxRow
-from audittrail.conf import event_source
-from audittrail.contracts import amendments
+from audittrail.capture.outbox_rows import OutboxRow, captured_event
+from audittrail.conf import event_limit, event_source
+from audittrail.contracts.amendments import Amendment, BadAmendment, amended
 from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import InvalidEvent, validate
 from audittrail.events.event import Event
@@ -24,8 +24,9 @@ Headers = dict[str, bytes | None]
 
 CLOUDEVENTS_VERSION = b"1.0"
 CONTENT_TYPE = b"application/vnd.confluent.avro"
-LARGEST_RAW_VALUE = 900_000
-"""Bytes of a raw event's message, below the broker's default message.max.bytes of 1 MiB."""
+LARGEST_RAW_MESSAGE = 900_000
+"""Bytes of key, headers and value, below the broker's default message.max.bytes of 1 MiB."""
+LONGEST_REASON = 1000
 
 
 def headers_of(event: Event, traceparent: str | None) -> Headers:
@@ -46,30 +47,54 @@ def headers_of(event: Event, traceparent: str | None) -> Headers:
 
 def violation(event: Event) -> InvalidEvent | None:
     """What keeps an event from being published under the newest contract, as far as is known without any service."""
+    if (unread := outbox_rows.unreadable_part(event)) is not None:
+        return unread
     codec = Codec(contracts.RAW, contracts.latest(contracts.RAW), 0)
     try:
         codec.encode(event)
         validate(event)
-        bare = codec.encode(large_payloads.without_content(event))
-        return _too_large(bare) if len(bare) > LARGEST_RAW_VALUE else None
+        _require_room(event, codec)
     except InvalidEvent as found:
         return found
+    return None
 
 
-def describe_problem(problem: Exception) -> str:
+def problem_of(row: OutboxRow, made: Sequence[Amendment]) -> str:
+    """What keeps a row, with these amendments, from being published, in words; empty where nothing does."""
+    try:
+        return storable(str(violation(amended(captured_event(row), made)) or ""))
+    # Whatever it is, it is this row's: nothing was asked of anything else.
+    except Exception as problem:
+        return described(problem)
+
+
+def described(problem: Exception) -> str:
     """Why a row cannot be published, in words."""
-    return (
-        str(problem)
-        if isinstance(problem, InvalidEvent | amendments.BadAmendment)
-        else f"event: cannot be read, {type(problem).__name__}: {problem}"
-    )
+    if isinstance(problem, InvalidEvent | BadAmendment):
+        return storable(str(problem))
+    return storable(f"event: cannot be read, {type(problem).__name__}: {problem}")
 
 
-def _too_large(value: bytes) -> InvalidEvent:
-    return InvalidEvent(
-        "title",
-        f"makes the event {len(value)} bytes long even without its content",
-        f"shorten it: {LARGEST_RAW_VALUE} are the limit",
+def storable(reason: str) -> str:
+    """A reason that PostgreSQL takes, cut where it is long."""
+    return reason[:LONGEST_REASON].replace("\0", "␀").encode(errors="replace").decode()
+
+
+def _require_room(event: Event, codec: Codec[Event]) -> None:
+    """Raise InvalidEvent where an event is too large even when its content goes to object storage."""
+    bare = codec.encode(large_payloads.without_content(event))
+    _require_size(event, Message("", 0, event["article_id"].encode(), bare, headers_of(event, None)))
+
+
+def _require_size(event: Event, message: Message) -> None:
+    """Raise InvalidEvent for a message that Kafka would not take."""
+    if message.size <= LARGEST_RAW_MESSAGE:
+        return
+    parts = {name: len(str(event[name])) for name in ("article_id", "kind", "title", "status", "context", "actor")}
+    raise InvalidEvent(
+        max(parts, key=parts.__getitem__),
+        f"makes the event {message.size} bytes long even without its content",
+        f"shorten it: {LARGEST_RAW_MESSAGE} are the limit",
     )
 
 
@@ -88,9 +113,12 @@ class MessageWriter:
             try:
                 messages.append(self._message(row))
                 ids.append(row["id"])
-            # A row that cannot be read must not block those behind it.
-            except (ValueError, TypeError, LookupError, AttributeError) as problem:
-                refused.append(Refusal(row["id"], row["article_id"], describe_problem(problem)))
+            except NotReady:
+                raise
+            # Whatever a row holds, it must not block those behind it.
+            except Exception as problem:
+                reason = problem_of(row, ()) or described(problem)
+                refused.append(Refusal(row["id"], row["article_id"], reason))
         return ids, messages, refused
 
     def _message(self, row: OutboxRow) -> Message:
@@ -99,7 +127,9 @@ class MessageWriter:
         value = self._value(event)
         key = self._key_of(event).encode()
         partition = partition_of(key, self._partitions)
-        return Message(self._topic, partition, key, value, headers_of(event, self._traceparent(row, partition)))
+        message = Message(self._topic, partition, key, value, headers_of(event, self._traceparent(row, partition)))
+        _require_size(event, message)
+        return message
 
     def _traceparent(self, row: OutboxRow, partition: int) -> str | None:
         attributes = {
@@ -107,13 +137,14 @@ class MessageWriter:
             "messaging.destination.name": self._topic,
             "messaging.destination.partition.id": str(partition),
         }
-        return tracing.published(row["context"].get("traceparent"), row["recorded_at"], attributes)
+        return tracing.published(outbox_rows.traceparent(row), row["recorded_at"], attributes)
 
     def _value(self, event: Event) -> bytes:
+        value = self._codec.encode(event)
+        if len(value) <= event_limit():
+            return value
+        _require_room(event, self._codec)
         try:
-            value = large_payloads.shrink(event, self._codec.encode)
+            return large_payloads.shrink(event, self._codec.encode)
         except ObjectStoreError as error:
             raise NotReady(f"object storage is away, a large event waits: {error.reason}") from error
-        if len(value) > LARGEST_RAW_VALUE:
-            raise _too_large(value)
-        return value

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.rows import kwargs_row
 
 from audittrail import outbox
+from audittrail.capture import outbox_rows
 from audittrail.capture.outbox_rows import OutboxRow
 from consumers.relay.recovery import Progress
 
@@ -102,8 +102,8 @@ class LaneStore:
 
     def rows(self, ids: Iterable[int]) -> list[OutboxRow]:
         """Outbox rows by id, in the order of their ids."""
-        with self._connection.cursor(row_factory=kwargs_row(OutboxRow)) as cursor:
-            return cursor.execute(outbox.ROWS, {"rows": list(ids)}).fetchall()
+        with self._connection.cursor() as cursor:
+            return outbox_rows.read(cursor, ids)
 
     def intend(self, lease: LaneLease, ids: list[int], refused: list[Refusal]) -> int | None:
         """Commit the next batch (None: no row of it is valid) and set the refused rows aside; gives its number. Raises

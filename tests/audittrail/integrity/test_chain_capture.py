@@ -1,14 +1,12 @@
 """What capture hashes in SQL is what the chain recomputes in Python, from the events that the relay writes."""
 
-import json
 import uuid
-from typing import cast
 
 import pytest
 from django.db import connections, transaction
 
 from audittrail import Actor, context, contracts, record_save
-from audittrail.capture.outbox_rows import OutboxRow, event_of
+from audittrail.capture import outbox_rows
 from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
 from audittrail.events.event import Event
@@ -21,19 +19,9 @@ pytestmark = pytest.mark.usefixtures("fresh_database")
 def captured() -> list[Event]:
     """All events in the outbox, as they are published."""
     with connections["owner"].cursor() as cursor:
-        cursor.execute("SELECT * FROM audittrail_outboxevent ORDER BY article_id, sequence")
-        names = [column.name for column in cursor.description]
-        return [event_of(_parsed(dict(zip(names, row, strict=True)))) for row in cursor.fetchall()]
-
-
-def _parsed(row: dict) -> OutboxRow:
-    as_bytes = {name: bytes(row[name]) for name in ("salt", "state_digest", "previous_hash", "hash")}
-    as_json = {
-        name: json.loads(row[name])
-        for name in ("context", "changes", "labels", "actor_snapshot", "scalars", "relations", "amendments")
-        if isinstance(row[name], str)
-    }
-    return cast(OutboxRow, row | as_bytes | as_json)
+        cursor.execute("SELECT id FROM audittrail_outboxevent")
+        rows = outbox_rows.read(cursor, [number for (number,) in cursor.fetchall()])
+    return sorted(map(outbox_rows.event_of, rows), key=lambda event: (event["article_id"], event["sequence"]))
 
 
 def breaks(events: list[Event]) -> list[ChainBreak]:
