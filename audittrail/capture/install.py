@@ -10,57 +10,25 @@ from django.db.backends.utils import CursorWrapper
 
 from audittrail import conf
 from audittrail.capture import schema
-from audittrail.capture.expressions import literal, quoted
-from audittrail.capture.state_functions import dispatch_functions, state_functions
-from audittrail.capture.triggers import actor_triggers, article_triggers, relation_triggers
+from audittrail.capture.definition import defined_for
+from audittrail.capture.expressions import quoted
 from audittrail.tracking import all_tracked
-
-SETTINGS = {
-    # A value has the same text in every session.
-    "timezone": "UTC",
-    "datestyle": "ISO, MDY",
-    "intervalstyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "lc_monetary": "C",
-    "standard_conforming_strings": "on",
-    # A row that a policy would hide from the owner is an error, not an article that is gone.
-    "row_security": "off",
-    # One plan for all calls, by keys, whatever the statistics say.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "jit": "off",
-}
-"""What capture's functions pin, whatever the session has set."""
 
 
 def installation(connection: BaseDatabaseWrapper) -> str:
     """The whole SQL of capture for the models now tracked."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_schema()")
-        namespace = cursor.fetchone()[0]
     now = schema.read(connection)
-    tracked = schema.tracked_in(now)
-    parts = [
-        _static("tables.sql"),
-        *(_static(f"{name}.sql") for name in ("encoding", "touch", "context", "fold", "fold_ordinary", "fold_general")),
-        _static("upkeep.sql"),
-        *(state_functions(each, now) for each in tracked),
-        dispatch_functions(tracked),
-        *(article_triggers(each, now) for each in tracked),
-        *(relation_triggers(each, relation, now) for each in tracked for relation in each.relations),
-        *(actor_triggers(each, now) for each in schema.actors_in(now)),
-        _static("triggers.sql"),
-        _static("roles.sql"),
-    ]
-    return (
-        "\n".join(parts)
-        .replace("@settings@", " ".join(f"SET {name} = {literal(value)}" for name, value in SETTINGS.items()))
-        .replace("@schema@", quoted(namespace))
-        .replace("@keyframe_interval@", str(conf.keyframe_interval()))
+    capture = defined_for(now)
+    roles = (
+        _static("roles.sql")
+        .replace("@schema@", quoted(now.namespace))
         .replace("@application@", quoted(conf.application_role()))
         .replace("@pipeline@", quoted(conf.pipeline_role()))
     )
+    types = [f"DROP TYPE IF EXISTS {quoted(each.name)} CASCADE;\n{each.creation()}" for each in capture.types]
+    functions = [each.creation() for each in capture.functions]
+    triggers = [each.creation() for each in capture.triggers]
+    return "\n".join([_static("tables.sql"), *types, *functions, *triggers, *capture.first_versions, roles])
 
 
 def install(alias: str) -> None:

@@ -30,17 +30,6 @@ ALTER TABLE audittrail_outboxevent ALTER texts_before SET COMPRESSION lz4, ALTER
 -- A head is rewritten by every event: it is kept in one piece, with free space in its page.
 ALTER TABLE audittrail_head SET (fillfactor = 60, toast_tuple_target = 8160);
 
--- An article as its rows are now, or a part of it; and what an ordinary save changed of it.
-DROP TYPE IF EXISTS audit_state CASCADE;
-CREATE TYPE audit_state AS (
-  object_pk text, scalars jsonb, relations jsonb, labels jsonb, text_fields text[], texts text[]
-);
-DROP TYPE IF EXISTS audit_change CASCADE;
-CREATE TYPE audit_change AS (
-  names text[], entries jsonb, leaves jsonb, text_hashes jsonb, salt bytea, text_fields text[], texts_before text[],
-  texts_after text[]
-);
-
 CREATE TABLE IF NOT EXISTS audit_mask_secret (secret bytea NOT NULL);
 INSERT INTO audit_mask_secret SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
 WHERE NOT EXISTS (SELECT 1 FROM audit_mask_secret);
