@@ -4,41 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from audittrail.capture import schema
-from audittrail.capture.objects import CompositeType, Function, Trigger, Watch
+from audittrail.capture.objects import CompositeType, Function, Storage, Table, Trigger, Watch
 from audittrail.capture.schema import Schema
 from audittrail.capture.state_functions import dispatch_functions, state_functions
 from audittrail.capture.static_functions import static_functions
+from audittrail.capture.tables import MASK_KEY, STORAGE, TABLES, TYPES
 from audittrail.capture.triggers import actor_triggers, article_triggers, first_versions, relation_triggers
 from audittrail.tracking import Tracked
-
-_TYPES = (
-    # An article as its rows are now, or a part of it.
-    CompositeType(
-        "audit_state",
-        (
-            ("object_pk", "text"),
-            ("scalars", "jsonb"),
-            ("relations", "jsonb"),
-            ("labels", "jsonb"),
-            ("text_fields", "text[]"),
-            ("texts", "text[]"),
-        ),
-    ),
-    # What an ordinary save changed of it.
-    CompositeType(
-        "audit_change",
-        (
-            ("names", "text[]"),
-            ("entries", "jsonb"),
-            ("leaves", "jsonb"),
-            ("text_hashes", "jsonb"),
-            ("salt", "bytea"),
-            ("text_fields", "text[]"),
-            ("texts_before", "text[]"),
-            ("texts_after", "text[]"),
-        ),
-    ),
-)
 
 _FOLD = Trigger(
     "audit_fold", "audit_touched", "audit_fold", frozenset({"INSERT"}), deferred=True, when="new.article_id = ''::text"
@@ -48,12 +20,16 @@ _FOLD = Trigger(
 
 @dataclass(frozen=True)
 class Capture:
-    """What capture consists of. first_versions: statements that append the versions of actors who have none yet."""
+    """What capture consists of. rows: statements that add what is not there yet, a secret and first versions of actors,
+    and change nothing.
+    """
 
     types: tuple[CompositeType, ...]
+    tables: tuple[Table, ...]
+    storage: tuple[Storage, ...]
     functions: tuple[Function, ...]
     triggers: tuple[Trigger, ...]
-    first_versions: tuple[str, ...]
+    rows: tuple[str, ...]
 
 
 def defined_for(tables: Schema) -> Capture:
@@ -71,10 +47,12 @@ def defined_for(tables: Schema) -> Capture:
         *(watch.function for watch in watches),
     ]
     return Capture(
-        _TYPES,
+        TYPES,
+        TABLES,
+        STORAGE,
         _distinct_functions(functions),
         _distinct_triggers([_FOLD, *(trigger for watch in watches for trigger in watch.triggers)]),
-        tuple(first_versions(each, tables) for each in actors),
+        (MASK_KEY, *(first_versions(each, tables) for each in actors)),
     )
 
 

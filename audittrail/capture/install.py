@@ -1,85 +1,132 @@
-"""Installs capture in the database whenever migrations have run, and checks that it is there."""
+"""Installs capture: what differs from the catalogue, object by object, so that nobody waits for it.
 
-import hashlib
+Definitions come first, in one transaction; then each table's triggers in one of their own, whose lock is waited for a
+fraction of a second at a time; then what is wanted no more goes.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from importlib.resources import files
+from itertools import groupby
 
 from django.apps import AppConfig, apps
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from psycopg.errors import LockNotAvailable
 
 from audittrail import conf
-from audittrail.capture import schema
-from audittrail.capture.definition import defined_for
+from audittrail.capture import catalogue, rights, schema
+from audittrail.capture.definition import Capture, defined_for
+from audittrail.capture.differences import Difference, differences
 from audittrail.capture.expressions import quoted
-from audittrail.tracking import all_tracked
+from audittrail.capture.schema import EarlierNames
+
+LOCK_TIMEOUT = "200ms"
+"""So long a change waits for a table, and what comes after it waits behind it."""
+
+PAUSE = 0.5
+"""Seconds between two attempts, in which others have the table."""
+
+DEADLINE = timedelta(seconds=60)
+
+Progress = Callable[[str], None]
+"""Is told what is being done, and what is waited for."""
 
 
-def installation(connection: BaseDatabaseWrapper) -> str:
-    """The whole SQL of capture for the models now tracked."""
-    now = schema.read(connection)
-    capture = defined_for(now)
-    roles = (
-        _static("roles.sql")
-        .replace("@schema@", quoted(now.namespace))
-        .replace("@application@", quoted(conf.application_role()))
-        .replace("@pipeline@", quoted(conf.pipeline_role()))
-    )
-    types = [f"DROP TYPE IF EXISTS {quoted(each.name)} CASCADE;\n{each.creation()}" for each in capture.types]
-    functions = [each.creation() for each in capture.functions]
-    triggers = [each.creation() for each in capture.triggers]
-    return "\n".join([_static("tables.sql"), *types, *functions, *triggers, *capture.first_versions, roles])
+def compare(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -> list[Difference]:
+    """How capture in this database differs from what this code would install, for the tables that are there."""
+    return _comparison(connection, earlier)[1]
 
 
-def install(alias: str) -> None:
-    """Install or replace triggers, functions and grants, in one transaction.  Runs as the owner of the tables."""
-    connection = connections[alias]
-    sql = installation(connection)
+def install(
+    alias: str, *, deadline: timedelta = DEADLINE, progress: Progress = lambda message: None
+) -> list[Difference]:
+    """Mend what differs, and return what still does.  Runs as the owner of the tables.
+
+    A table that is in use is tried again until the deadline; the others do not wait for it.
+    """
+    connection, until = connections[alias], time.monotonic() + deadline.total_seconds()
+    capture, found = _comparison(connection)
+    for (_, table), group in groupby(found, key=lambda each: (each.step, each.table)):
+        _attempt(connection, _statements(group), table or "functions", until, progress)
     with transaction.atomic(using=alias), connection.cursor() as cursor:
-        _remove(cursor)
-        # Functions call one another, in no order that could be kept.
-        cursor.execute("SET LOCAL check_function_bodies = off")
-        cursor.execute(sql)
-        cursor.execute(f"COMMENT ON FUNCTION audit_fold_now() IS 'audit-trail {_fingerprint(sql)}'")
+        _execute(cursor, capture.rows)
+        cursor.execute(_roles(cursor))
+    return compare(connection)
+
+
+def install_within(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -> list[Difference]:
+    """Mend what differs in the transaction that is open, and return it; what is right is not touched."""
+    capture, found = _comparison(connection, earlier)
+    with connection.cursor() as cursor:
+        if statements := _statements(found):
+            _execute(cursor, statements)
+            _execute(cursor, capture.rows)
+    return found
 
 
 def install_after_migrate(sender: AppConfig, using: str, **_: object) -> None:
-    """After the last app of a migrate run, when all tables are there."""
+    """After the last app of a migrate run, if it made the trail's tables; models whose tables come later wait."""
     last = [config for config in apps.get_app_configs() if config.models_module][-1]
-    if sender.label == last.label and _tables_exist(using) and not is_current(using):
+    if sender.label == last.label and "audittrail_head" in connections[using].introspection.table_names():
         install(using)
 
 
-def is_current(alias: str) -> bool:
-    """Whether the capture in the database is the one that this code would install."""
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT obj_description(to_regproc('audit_fold_now'), 'pg_proc')")
-        installed: str | None = cursor.fetchone()[0]
-    return installed == f"audit-trail {_fingerprint(installation(connection))}"
+def _comparison(
+    connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None
+) -> tuple[Capture, list[Difference]]:
+    """What should be installed, and what differs, in the order in which it is mended."""
+    capture = defined_for(schema.read(connection, earlier))
+    tables = {trigger.table for trigger in capture.triggers} | {each.name for each in capture.tables}
+    installed = catalogue.read(connection, tables | {each.table for each in capture.storage})
+    found = differences(capture, installed, rights.executors)
+    return capture, sorted(found, key=lambda each: (each.step, each.table))
 
 
-def _static(name: str) -> str:
-    return files("audittrail.capture.sql").joinpath(name).read_text(encoding="utf-8")
+def _attempt(
+    connection: BaseDatabaseWrapper, statements: list[str], what: str, until: float, progress: Progress
+) -> None:
+    """Execute in one transaction, again and again while another one holds the table."""
+    while statements:
+        try:
+            with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+                _execute(cursor, statements)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            if time.monotonic() > until:
+                progress(f"{what}: in use all the time, left as it was")
+                return
+            progress(f"{what}: in use, tried again in {PAUSE} s")
+            time.sleep(PAUSE)
+        else:
+            progress(f"{what}: installed")
+            return
 
 
-def _fingerprint(sql: str) -> str:
-    return hashlib.sha256(sql.encode()).hexdigest()[:16]
+def _statements(found: Iterator[Difference] | list[Difference]) -> list[str]:
+    return [statement for each in found for statement in each.statements]
 
 
-def _remove(cursor: CursorWrapper) -> None:
-    """All functions of capture and, with them, its triggers: those of models tracked no more, and those whose shape
-    changed.
-    """
-    cursor.execute(
-        "SELECT oid::regprocedure::text FROM pg_proc "
-        "WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'audit\\_%'"
+def _execute(cursor: CursorWrapper, statements: list[str] | tuple[str, ...]) -> None:
+    """Functions call one another, in no order that could be kept: their bodies are not checked."""
+    cursor.execute("SELECT set_config('check_function_bodies', 'off', true)")
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.execute("SELECT set_config('check_function_bodies', 'on', true)")
+
+
+def _roles(cursor: CursorWrapper) -> str:
+    cursor.execute("SELECT current_schema()")
+    (namespace,) = cursor.fetchone()
+    return (
+        files("audittrail.capture.sql")
+        .joinpath("roles.sql")
+        .read_text(encoding="utf-8")
+        .replace("@schema@", quoted(namespace))
+        .replace("@application@", quoted(conf.application_role()))
+        .replace("@pipeline@", quoted(conf.pipeline_role()))
     )
-    for (function,) in cursor.fetchall():
-        cursor.execute(f"DROP FUNCTION IF EXISTS {function} CASCADE")
-
-
-def _tables_exist(alias: str) -> bool:
-    tables = set(connections[alias].introspection.table_names())
-    needed = {"audittrail_head", *(each.model._meta.db_table for each in all_tracked())}
-    return needed <= tables

@@ -33,6 +33,47 @@ class CompositeType:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A table of capture that is no model. columns: names, types and constraints; passing: its rows last no longer than
+    a transaction, so that it is not logged, and can be made anew.
+    """
+
+    name: str
+    columns: tuple[tuple[str, str, str], ...]
+    key: tuple[str, ...] = ()
+    options: str = ""
+    passing: bool = False
+
+    @property
+    def shape(self) -> tuple[tuple[str, str], ...]:
+        """Names and types of its columns."""
+        return tuple((name, kind) for name, kind, _ in self.columns)
+
+    def creation(self) -> str:
+        parts = [f"{quoted(name)} {kind} {constraint}".rstrip() for name, kind, constraint in self.columns]
+        if self.key:
+            parts.append(f"PRIMARY KEY ({', '.join(map(quoted, self.key))})")
+        unlogged = "UNLOGGED " if self.passing else ""
+        options = f" WITH ({self.options})" if self.options else ""
+        return f"CREATE {unlogged}TABLE {quoted(self.name)} ({', '.join(parts)}){options};"
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How a table of the trail is stored. options: as pg_class.reloptions has them; compressed: columns under LZ4."""
+
+    table: str
+    options: tuple[str, ...] = ()
+    compressed: tuple[str, ...] = ()
+
+    def change(self) -> str:
+        actions = [f"ALTER {quoted(column)} SET COMPRESSION lz4" for column in self.compressed]
+        if self.options:
+            actions.append(f"SET ({', '.join(self.options)})")
+        return f"ALTER TABLE {quoted(self.table)} {', '.join(actions)};"
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A function.
 
@@ -48,6 +89,7 @@ class Function:
     volatility: str = "VOLATILE"
     parallel_safe: bool = False
     security_definer: bool = False
+    strict: bool = False
     settings: Settings = ()
 
     @property
@@ -65,6 +107,7 @@ class Function:
         options = [
             f"LANGUAGE {self.language} {self.volatility}",
             *(["PARALLEL SAFE"] if self.parallel_safe else []),
+            *(["STRICT"] if self.strict else []),
             *(["SECURITY DEFINER"] if self.security_definer else []),
             *(f"SET {name} = {_value(name, value)}" for name, value in self.settings),
         ]

@@ -219,7 +219,8 @@ def first_versions(actor: TrackedActor, schema: Schema) -> str:
     return f"""INSERT INTO {_ACTOR_VERSION}
 SELECT {_actor_id(actor, "a", schema)}, 1, {_actor_values(actor, "a", schema)}, clock_timestamp()
 FROM {schema.quoted_table(actor.model)} a
-WHERE NOT EXISTS (SELECT 1 FROM audittrail_actorversion v WHERE v.actor_id = {_actor_id(actor, "a", schema)});"""
+WHERE NOT EXISTS (SELECT 1 FROM audittrail_actorversion v WHERE v.actor_id = {_actor_id(actor, "a", schema)})
+ON CONFLICT DO NOTHING;"""
 
 
 def _actor_id(actor: TrackedActor, row: str, schema: Schema) -> str:

@@ -16,7 +16,3 @@ REVOKE INSERT, UPDATE, DELETE, TRUNCATE
 GRANT INSERT ON audittrail_auditevent, audittrail_fork TO @pipeline@;
 GRANT INSERT, UPDATE ON audittrail_verifiedhead TO @pipeline@;
 GRANT UPDATE (published_at, set_aside, amendments), DELETE ON audittrail_outboxevent TO @pipeline@;
-REVOKE EXECUTE ON FUNCTION audit_touch(text, text, text[], boolean, jsonb, text[], text[], boolean) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION audit_request_keyframe(text) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION audit_baseline(text, text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION audit_request_keyframe(text) TO @pipeline@;
