@@ -16,12 +16,15 @@ INSTALL = "Run manage.py install_capture."
 _GENERATED = re.compile(r"audit_(touch|states?|texts|read|actor|text_fields)(_.+)?")
 
 
-class Step(IntEnum):
-    """What is done first, and what last."""
+class Kind(IntEnum):
+    """What a difference is about, in the order in which differences are mended; the last ones are not mended here."""
 
-    DEFINITIONS = 0
-    TRIGGERS = 1
-    REMOVALS = 2
+    DEFINITION = 1
+    TRIGGER = 2
+    LEFTOVER = 3
+    RIGHT = 4
+    OWNER = 5
+    MODEL = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,20 @@ class Difference:
     that installs may not; table: the one that is locked for it, '' where none is.
     """
 
+    kind: Kind
     subject: str
     problem: str
     statements: tuple[str, ...] = ()
-    step: Step = Step.DEFINITIONS
     table: str = ""
     remedy: str = INSTALL
 
     def __str__(self) -> str:
         return f"{self.subject} {self.problem}."
+
+    @property
+    def code(self) -> str:
+        """Its number among Django's system checks."""
+        return f"audittrail.E{self.kind:03}"
 
 
 def differences(wanted: Capture, installed: Catalogue, executors: Callable[[str], frozenset[str]]) -> list[Difference]:
@@ -71,23 +79,26 @@ class _Comparison:
             if kind not in self._installed.types:
                 self._anew.add(kind.name)
                 statements = (f"DROP TYPE IF EXISTS {quoted(kind.name)} CASCADE;", kind.creation())
-                yield Difference(f"type {kind.name}", "is not as it should be", statements)
+                yield Difference(Kind.DEFINITION, f"type {kind.name}", "is not as it should be", statements)
 
     def _tables(self) -> Iterator[Difference]:
         for table in self._wanted.tables:
             found = self._installed.tables.get(("", table.name))
             if found is None:
-                yield Difference(f"table {table.name}", "is absent", (table.creation(),))
+                yield Difference(Kind.DEFINITION, f"table {table.name}", "is absent", (table.creation(),))
             elif table.passing and (found.shape, found.unlogged) != (table.shape, True):
                 self._anew.add(table.name)
                 statements = (f"DROP TABLE {quoted(table.name)} CASCADE;", table.creation())
-                yield Difference(f"table {table.name}", "has other columns", statements)
+                yield Difference(Kind.DEFINITION, f"table {table.name}", "has other columns", statements)
 
     def _functions(self) -> Iterator[Difference]:
         installed = {each.function.name: each for each in self._installed.functions if self._is_wanted(each)}
         for outdated in self._outdated():
             yield Difference(
-                f"function {outdated.reference}", "is of an earlier version", (f"DROP FUNCTION {outdated.reference};",)
+                Kind.DEFINITION,
+                f"function {outdated.reference}",
+                "is of an earlier version",
+                (f"DROP FUNCTION {outdated.reference};",),
             )
         for function in self._wanted.functions:
             if difference := self._of_function(function, installed.get(function.name)):
@@ -112,21 +123,26 @@ class _Comparison:
         grants += [f"GRANT EXECUTE ON FUNCTION {function.reference} TO {quoted(role)};" for role in sorted(executors)]
         whole = (function.creation(), *grants)
         if installed is None or self._mentions_anew(function):
-            return Difference(subject, "is absent", whole)
+            return Difference(Kind.DEFINITION, subject, "is absent", whole)
         if installed.owner != self._installed.owner:
             remedy = (
                 f"As {installed.owner} or a superuser: ALTER FUNCTION {installed.reference} "
                 f"OWNER TO {quoted(self._installed.owner)}; then run manage.py install_capture."
             )
-            return Difference(subject, f"belongs to {installed.owner}, not to {self._installed.owner}", remedy=remedy)
+            return Difference(
+                Kind.DEFINITION, subject, f"belongs to {installed.owner}, not to {self._installed.owner}", remedy=remedy
+            )
         if installed.function != function:
-            return Difference(subject, _other(function, installed.function), whole)
+            return Difference(Kind.DEFINITION, subject, _other(function, installed.function), whole)
         if installed.executors != executors:
             extra = sorted(installed.executors - executors)
             revokes = [f"REVOKE ALL ON FUNCTION {function.reference} FROM {_grantee(role)};" for role in extra]
             problem = f"may be called by {', '.join(sorted(installed.executors)) or 'nobody'}"
             return Difference(
-                subject, f"{problem}, not by {', '.join(sorted(executors)) or 'nobody'}", (*revokes, *grants)
+                Kind.DEFINITION,
+                subject,
+                f"{problem}, not by {', '.join(sorted(executors)) or 'nobody'}",
+                (*revokes, *grants),
             )
         return None
 
@@ -141,7 +157,7 @@ class _Comparison:
             table = self._installed.tables[place]
             if table.owner != owner:
                 problem = f"belongs to {table.owner}, who can switch capture off"
-                yield Difference(f"table {_name(place)}", problem, remedy=_ownership(table, owner))
+                yield Difference(Kind.OWNER, f"table {_name(place)}", problem, remedy=_ownership(table, owner))
 
     def _watched(self) -> set[Place]:
         """Tables with triggers, and their parts."""
@@ -162,7 +178,10 @@ class _Comparison:
         found = self._trigger_at(trigger.place)
         if found != trigger:
             yield Difference(
-                f"trigger {trigger.name} of {trigger.table}", _otherwise(trigger, found), (trigger.creation(),)
+                Kind.DEFINITION,
+                f"trigger {trigger.name} of {trigger.table}",
+                _otherwise(trigger, found),
+                (trigger.creation(),),
             )
 
     def _of_trigger(self, source: Trigger, top: InstalledTable, table: InstalledTable) -> Iterator[Difference]:
@@ -176,9 +195,9 @@ class _Comparison:
         created, holder = (source, top) if wanted.level == "ROW" and table.is_partition else (wanted, table)
         subject, problem = f"trigger {wanted.name} of {_name(table.place)}", _otherwise(wanted, found)
         if self._is_installer and holder.owner not in self._installed.members:
-            yield Difference(subject, problem, remedy=_ownership(holder, self._installed.owner))
+            yield Difference(Kind.TRIGGER, subject, problem, remedy=_ownership(holder, self._installed.owner))
         else:
-            yield Difference(subject, problem, (created.creation(),), Step.TRIGGERS, created.quoted_table)
+            yield Difference(Kind.TRIGGER, subject, problem, (created.creation(),), created.quoted_table)
 
     @property
     def _is_installer(self) -> bool:
@@ -195,7 +214,7 @@ class _Comparison:
             table = self._installed.tables.get(("", each.table))
             if table and not (table.options >= set(each.options) and table.compressed >= set(each.compressed)):
                 yield Difference(
-                    f"table {each.table}", "is stored otherwise", (each.change(),), Step.TRIGGERS, quoted(each.table)
+                    Kind.TRIGGER, f"table {each.table}", "is stored otherwise", (each.change(),), quoted(each.table)
                 )
 
     def _unwanted_triggers(self) -> Iterator[Difference]:
@@ -211,14 +230,14 @@ class _Comparison:
             if is_ours and not cloned and trigger.place not in wanted and trigger.table not in self._anew:
                 subject = f"trigger {trigger.name} of {_name((trigger.namespace, trigger.table))}"
                 statements = (trigger.removal(),)
-                yield Difference(subject, "is wanted no more", statements, Step.TRIGGERS, trigger.quoted_table)
+                yield Difference(Kind.TRIGGER, subject, "is wanted no more", statements, trigger.quoted_table)
 
     def _unwanted_functions(self) -> Iterator[Difference]:
         names = {each.name for each in self._wanted.functions}
         for each in self._installed.functions:
             if _GENERATED.fullmatch(each.function.name) and each.function.name not in names:
                 drop = f"DROP FUNCTION IF EXISTS {each.reference};"
-                yield Difference(f"function {each.reference}", "is wanted no more", (drop,), Step.REMOVALS)
+                yield Difference(Kind.LEFTOVER, f"function {each.reference}", "is wanted no more", (drop,))
 
 
 def _other(wanted: Function, found: Function) -> str:

@@ -5,22 +5,23 @@ fraction of a second at a time; then what is wanted no more goes.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from importlib.resources import files
 from itertools import groupby
 
 from django.apps import AppConfig, apps
+from django.core.management.base import CommandError
 from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.migrations.executor import MigrationExecutor
 from psycopg.errors import LockNotAvailable
 
 from audittrail import conf
-from audittrail.capture import catalogue, rights, schema
-from audittrail.capture.definition import Capture, defined_for
-from audittrail.capture.differences import Difference, differences
+from audittrail.capture.differences import Difference, named
 from audittrail.capture.expressions import quoted
+from audittrail.capture.inspection import compare, inspect
 from audittrail.capture.schema import EarlierNames
 
 LOCK_TIMEOUT = "200ms"
@@ -35,54 +36,50 @@ Progress = Callable[[str], None]
 """Is told what is being done, and what is waited for."""
 
 
-def compare(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -> list[Difference]:
-    """How capture in this database differs from what this code would install, for the tables that are there."""
-    return _comparison(connection, earlier)[1]
-
-
 def install(
     alias: str, *, deadline: timedelta = DEADLINE, progress: Progress = lambda message: None
 ) -> list[Difference]:
-    """Mend what differs, and return what still does.  Runs as the owner of the tables.
+    """Mend what differs, and return what is wrong still.  Runs as the owner of the tables.
 
     A table that is in use is tried again until the deadline; the others do not wait for it.
     """
     connection, until = connections[alias], time.monotonic() + deadline.total_seconds()
-    capture, found = _comparison(connection)
-    for (_, table), group in groupby(found, key=lambda each: (each.step, each.table)):
-        _attempt(connection, _statements(group), table or "functions", until, progress)
+    comparison = compare(connection)
+    for (_, table), group in groupby(comparison.differences, key=lambda each: (each.kind, each.table)):
+        _attempt(connection, _statements(group), table or "definitions", until, progress)
     with transaction.atomic(using=alias), connection.cursor() as cursor:
-        _execute(cursor, capture.rows)
+        _execute(cursor, comparison.capture.rows)
         cursor.execute(_roles(cursor))
-    return compare(connection)
+    return inspect(alias).problems
 
 
 def install_within(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -> list[Difference]:
-    """Mend what differs in the transaction that is open, and return it; what is right is not touched."""
-    capture, found = _comparison(connection, earlier)
-    with connection.cursor() as cursor:
-        if statements := _statements(found):
+    """Mend what differs in the transaction that is open, and return what that was; what is right is not touched."""
+    comparison = compare(connection, earlier)
+    if statements := _statements(comparison.differences):
+        with connection.cursor() as cursor:
             _execute(cursor, statements)
-            _execute(cursor, capture.rows)
-    return found
+            _execute(cursor, comparison.capture.rows)
+    return comparison.differences
 
 
 def install_after_migrate(sender: AppConfig, using: str, **_: object) -> None:
-    """After the last app of a migrate run, if it made the trail's tables; models whose tables come later wait."""
+    """After the last app of a migrate run, if it made the trail's tables.
+
+    Raises CommandError naming what is wrong still; but not while other migrations are to follow, which may bring what
+    is absent.
+    """
     last = [config for config in apps.get_app_configs() if config.models_module][-1]
-    if sender.label == last.label and "audittrail_head" in connections[using].introspection.table_names():
-        install(using)
+    if sender.label != last.label or "audittrail_head" not in connections[using].introspection.table_names():
+        return
+    left = install(using)
+    if left and not _are_migrations_to_follow(using):
+        raise CommandError("\n".join(["Migrated, but capture is not as it should be:", *named(left)]))
 
 
-def _comparison(
-    connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None
-) -> tuple[Capture, list[Difference]]:
-    """What should be installed, and what differs, in the order in which it is mended."""
-    capture = defined_for(schema.read(connection, earlier))
-    tables = {trigger.table for trigger in capture.triggers} | {each.name for each in capture.tables}
-    installed = catalogue.read(connection, tables | {each.table for each in capture.storage})
-    found = differences(capture, installed, rights.executors)
-    return capture, sorted(found, key=lambda each: (each.step, each.table))
+def _are_migrations_to_follow(alias: str) -> bool:
+    executor = MigrationExecutor(connections[alias])
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def _attempt(
@@ -107,11 +104,11 @@ def _attempt(
             return
 
 
-def _statements(found: Iterator[Difference] | list[Difference]) -> list[str]:
+def _statements(found: Iterable[Difference]) -> list[str]:
     return [statement for each in found for statement in each.statements]
 
 
-def _execute(cursor: CursorWrapper, statements: list[str] | tuple[str, ...]) -> None:
+def _execute(cursor: CursorWrapper, statements: Iterable[str]) -> None:
     """Functions call one another, in no order that could be kept: their bodies are not checked."""
     cursor.execute("SELECT set_config('check_function_bodies', 'off', true)")
     for statement in statements:

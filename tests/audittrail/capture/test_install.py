@@ -14,7 +14,8 @@ from django.db import DatabaseError, connections, transaction
 from audittrail.capture import catalogue, rights, schema
 from audittrail.capture.definition import defined_for
 from audittrail.capture.differences import differences
-from audittrail.capture.install import compare, install, install_within
+from audittrail.capture.inspection import inspect
+from audittrail.capture.install import install, install_within
 from audittrail.models import OutboxEvent
 from testkit.audittrail.attacks import article
 
@@ -33,7 +34,7 @@ def as_owner(*statements: str) -> None:
 
 def found(alias: str = "default") -> list[str]:
     """What differs, as the site's own role sees it."""
-    return [str(each) for each in compare(connections[alias])]
+    return [str(each) for each in inspect(alias).problems]
 
 
 @contextmanager
