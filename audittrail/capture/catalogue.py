@@ -56,12 +56,13 @@ class InstalledTable:
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """What is installed. role: who asks; owner: of the trail's tables; members: roles whose objects the asking role may
-    change.
+    change; roles: all there are.
     """
 
     role: str
     owner: str
     members: frozenset[str]
+    roles: frozenset[str]
     types: frozenset[CompositeType]
     functions: tuple[InstalledFunction, ...]
     triggers: tuple[InstalledTrigger, ...]
@@ -72,7 +73,7 @@ def read(connection: BaseDatabaseWrapper, tables: Collection[str]) -> Catalogue:
     """The functions and triggers of capture, and these tables with all that are parts of them."""
     with connection.cursor() as cursor:
         cursor.execute(_ROLES)
-        role, owner, members = cursor.fetchone()
+        role, owner, members, roles = cursor.fetchone()
         cursor.execute(_TYPES)
         types = frozenset(CompositeType(name, _pairs(columns)) for name, columns in cursor.fetchall())
         cursor.execute(_FUNCTIONS)
@@ -82,14 +83,22 @@ def read(connection: BaseDatabaseWrapper, tables: Collection[str]) -> Catalogue:
         cursor.execute(_TABLES, [sorted(tables)])
         found = [_table(row) for row in cursor.fetchall()]
     return Catalogue(
-        role, owner or role, frozenset(members), types, functions, triggers, {each.place: each for each in found}
+        role,
+        owner or role,
+        frozenset(members),
+        frozenset(roles),
+        types,
+        functions,
+        triggers,
+        {each.place: each for each in found},
     )
 
 
 _ROLES = """
 SELECT current_user::text,
        (SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = to_regclass('audittrail_head')),
-       ARRAY(SELECT rolname::text FROM pg_roles WHERE pg_has_role(oid, 'USAGE'))"""
+       ARRAY(SELECT rolname::text FROM pg_roles WHERE pg_has_role(oid, 'USAGE')),
+       ARRAY(SELECT rolname::text FROM pg_roles)"""
 
 _TYPES = """
 SELECT t.typname, ARRAY(

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from audittrail.capture import rights
 from audittrail.capture.catalogue import Catalogue, InstalledFunction, InstalledTable, Place
 from audittrail.capture.definition import Capture
 from audittrail.capture.expressions import quoted
-from audittrail.capture.objects import Function, Trigger
+from audittrail.capture.objects import Function, Table, Trigger
 
 INSTALL = "Run manage.py install_capture."
 
@@ -51,16 +52,14 @@ class Difference:
         return f"audittrail.E{self.kind:03}"
 
 
-def differences(wanted: Capture, installed: Catalogue, executors: Callable[[str], frozenset[str]]) -> list[Difference]:
-    """All differences, in the order in which they are mended. executors: the roles that may call a function, by its
-    name, its owner apart.
-    """
-    return list(_Comparison(wanted, installed, executors))
+def differences(wanted: Capture, installed: Catalogue) -> list[Difference]:
+    """What is wrong with objects of capture, and with who may call its functions."""
+    return list(_Comparison(wanted, installed))
 
 
 class _Comparison:
-    def __init__(self, wanted: Capture, installed: Catalogue, executors: Callable[[str], frozenset[str]]):
-        self._wanted, self._installed, self._executors = wanted, installed, executors
+    def __init__(self, wanted: Capture, installed: Catalogue):
+        self._wanted, self._installed = wanted, installed
         self._anew: set[str] = set()
         """Types and tables that are made anew: what mentions them goes with them."""
 
@@ -85,11 +84,17 @@ class _Comparison:
         for table in self._wanted.tables:
             found = self._installed.tables.get(("", table.name))
             if found is None:
-                yield Difference(Kind.DEFINITION, f"table {table.name}", "is absent", (table.creation(),))
+                yield Difference(Kind.DEFINITION, f"table {table.name}", "is absent", self._creation(table))
             elif table.passing and (found.shape, found.unlogged) != (table.shape, True):
                 self._anew.add(table.name)
-                statements = (f"DROP TABLE {quoted(table.name)} CASCADE;", table.creation())
+                statements = (f"DROP TABLE {quoted(table.name)} CASCADE;", *self._creation(table))
                 yield Difference(Kind.DEFINITION, f"table {table.name}", "has other columns", statements)
+
+    def _creation(self, table: Table) -> tuple[str, ...]:
+        """A new table without what default privileges grant on it."""
+        roles = sorted(self._installed.roles.intersection(rights.roles()) - {self._installed.owner})
+        revokes = (f"REVOKE ALL ON {quoted(table.name)} FROM {quoted(role)};" for role in roles)
+        return (table.creation(), *revokes)
 
     def _functions(self) -> Iterator[Difference]:
         installed = {each.function.name: each for each in self._installed.functions if self._is_wanted(each)}
@@ -117,9 +122,11 @@ class _Comparison:
         return any(each.signature == installed.function.signature for each in self._wanted.functions)
 
     def _of_function(self, function: Function, installed: InstalledFunction | None) -> Difference | None:
-        executors = self._executors(function.name) - {self._installed.owner}
+        executors = (rights.executors(function.name) & self._installed.roles) - {self._installed.owner}
         subject = f"function {function.name}"
-        grants = [f"REVOKE ALL ON FUNCTION {function.reference} FROM PUBLIC;"]
+        others = self._installed.roles.intersection(rights.roles()) - executors - {self._installed.owner}
+        revoked = ", ".join(["PUBLIC", *map(quoted, sorted(others))])
+        grants = [f"REVOKE ALL ON FUNCTION {function.reference} FROM {revoked};"]
         grants += [f"GRANT EXECUTE ON FUNCTION {function.reference} TO {quoted(role)};" for role in sorted(executors)]
         whole = (function.creation(), *grants)
         if installed is None or self._mentions_anew(function):

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from audittrail.capture import catalogue, rights, schema
+from audittrail.capture import catalogue, schema
+from audittrail.capture.catalogue import Catalogue
 from audittrail.capture.coverage import MIGRATE, uncaptured
 from audittrail.capture.definition import Capture, defined_for
 from audittrail.capture.differences import Difference, Kind, differences
+from audittrail.capture.grants import right_differences
 from audittrail.capture.schema import EarlierNames
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What should be installed, and what differs from it, in the order in which it is mended."""
+    """What should be installed, what is, and what differs, in the order in which it is mended."""
 
     capture: Capture
+    installed: Catalogue
     differences: list[Difference]
 
 
@@ -47,8 +50,9 @@ def inspect(using: str = DEFAULT_DB_ALIAS) -> Inspection:
         absent = Difference(Kind.MODEL, "the audit trail", "has no tables in this database", remedy=MIGRATE)
         return Inspection(0, [absent])
     found = _comparison(connection, tables)
+    problems = [*found.differences, *right_differences(connection, found.installed), *uncaptured(connection, tables)]
     watched = {(each.namespace, each.table) for each in found.capture.triggers} - {("", "audit_touched")}
-    return Inspection(len(watched), [*found.differences, *uncaptured(connection, tables)])
+    return Inspection(len(watched), problems)
 
 
 def compare(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -> Comparison:
@@ -60,8 +64,8 @@ def _comparison(connection: BaseDatabaseWrapper, tables: schema.Schema) -> Compa
     capture = defined_for(tables)
     names = {trigger.table for trigger in capture.triggers} | {each.name for each in capture.tables}
     installed = catalogue.read(connection, names | {each.table for each in capture.storage})
-    found = differences(capture, installed, rights.executors)
-    return Comparison(capture, sorted(found, key=lambda each: (each.kind, each.table)))
+    found = differences(capture, installed)
+    return Comparison(capture, installed, sorted(found, key=lambda each: (each.kind, each.table)))
 
 
 def _has_trail(connection: BaseDatabaseWrapper) -> bool:

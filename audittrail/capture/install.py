@@ -7,7 +7,6 @@ fraction of a second at a time; then what is wanted no more goes.
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from importlib.resources import files
 from itertools import groupby
 
 from django.apps import AppConfig, apps
@@ -18,9 +17,8 @@ from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from psycopg.errors import LockNotAvailable
 
-from audittrail import conf
 from audittrail.capture.differences import Difference, named
-from audittrail.capture.expressions import quoted
+from audittrail.capture.grants import right_differences
 from audittrail.capture.inspection import compare, inspect
 from audittrail.capture.schema import EarlierNames
 
@@ -47,9 +45,9 @@ def install(
     comparison = compare(connection)
     for (_, table), group in groupby(comparison.differences, key=lambda each: (each.kind, each.table)):
         _attempt(connection, _statements(group), table or "definitions", until, progress)
+    rights = right_differences(connection, compare(connection).installed)
     with transaction.atomic(using=alias), connection.cursor() as cursor:
-        _execute(cursor, comparison.capture.rows)
-        cursor.execute(_roles(cursor))
+        _execute(cursor, [*comparison.capture.rows, *_statements(rights)])
     return inspect(alias).problems
 
 
@@ -114,16 +112,3 @@ def _execute(cursor: CursorWrapper, statements: Iterable[str]) -> None:
     for statement in statements:
         cursor.execute(statement)
     cursor.execute("SELECT set_config('check_function_bodies', 'on', true)")
-
-
-def _roles(cursor: CursorWrapper) -> str:
-    cursor.execute("SELECT current_schema()")
-    (namespace,) = cursor.fetchone()
-    return (
-        files("audittrail.capture.sql")
-        .joinpath("roles.sql")
-        .read_text(encoding="utf-8")
-        .replace("@schema@", quoted(namespace))
-        .replace("@application@", quoted(conf.application_role()))
-        .replace("@pipeline@", quoted(conf.pipeline_role()))
-    )

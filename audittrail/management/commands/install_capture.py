@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connections
 
 from audittrail.capture.differences import Difference, named
-from audittrail.capture.inspection import compare, inspect
+from audittrail.capture.inspection import inspect
 from audittrail.capture.install import DEADLINE, LOCK_TIMEOUT, install
 
 DESCRIPTION = f"""\
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         return install(database, deadline=timedelta(seconds=timeout), progress=self.stdout.write)
 
     def _print_statements(self, database: str) -> None:
-        for difference in compare(connections[database]).differences:
+        for difference in inspect(database).problems:
             self.stdout.write(f"-- {difference}")
             for statement in difference.statements or [f"-- {difference.remedy}"]:
                 self.stdout.write(statement)

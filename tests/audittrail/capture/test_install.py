@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.db import DatabaseError, connections, transaction
 
-from audittrail.capture import catalogue, rights, schema
+from audittrail.capture import catalogue, schema
 from audittrail.capture.definition import defined_for
 from audittrail.capture.differences import differences
 from audittrail.capture.inspection import inspect
@@ -200,7 +200,7 @@ def test_nothing_is_tried_on_a_table_whose_owner_the_installer_cannot_act_for():
     of_the_site("newsroom_article_tags")
     capture = defined_for(schema.read(connections["owner"]))
     installed = catalogue.read(connections["owner"], {each.table for each in capture.triggers})
-    left = differences(capture, replace(installed, members=frozenset({"audit_owner"})), rights.executors)
+    left = differences(capture, replace(installed, members=frozenset({"audit_owner"})))
     assert {each.statements for each in left if each.subject.endswith("newsroom_article_tags")} == {()}
 
 
