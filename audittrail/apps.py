@@ -10,7 +10,10 @@ class AuditTrailConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
+        from audittrail.capture import checks  # noqa: F401  registers itself
+        from audittrail.capture.at_start import log_problems_at_first_request
         from audittrail.capture.install import install_after_migrate
 
         autodiscover_modules("audit")
         post_migrate.connect(install_after_migrate, dispatch_uid="audittrail.capture")
+        log_problems_at_first_request()

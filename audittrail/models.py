@@ -1,7 +1,7 @@
 """The tables of the audit trail.
 
 Capture (owner only): Head, OutboxEvent, ActorVersion.  At rest (added by the pipeline, never changed): AuditEvent,
-Fork. The site's role reads all of them and writes none; see capture/sql/roles.sql.
+Fork. The site's role reads all of them and writes none; see capture/rights.py.
 """
 
 from collections.abc import Sequence

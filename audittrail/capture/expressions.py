@@ -42,16 +42,11 @@ def array(values: Iterable[str]) -> str:
     return "ARRAY[" + ", ".join(values) + "]::text[]"
 
 
-def identifier(kind: str) -> str:
-    """The part of a function's name that stands for a kind."""
-    return kind.replace(".", "_")
-
-
 def canonical(field: "ColumnField", row: str, schema: "Schema") -> str:
     """The value of a column as the one text that stands for it in events.
 
     Timestamps are ISO 8601 in UTC with microseconds; everything else is PostgreSQL's own text under the settings that
-    capture's functions pin (audittrail.capture.install.SETTINGS), inside arrays and ranges as well.
+    capture's functions pin (audittrail.capture.static_functions.PINNED), inside arrays and ranges as well.
     """
     column, kind = schema.in_row(field, row), schema.type_of(field)
     if kind == "timestamp with time zone":

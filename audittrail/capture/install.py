@@ -1,117 +1,114 @@
-"""Installs capture in the database whenever migrations have run, and checks that it is there."""
+"""Installs capture: what differs from the catalogue, object by object, so that nobody waits for it.
 
-import hashlib
-from importlib.resources import files
+Definitions come first, in one transaction; then each table's triggers in one of their own, whose lock is waited for a
+fraction of a second at a time; then what is wanted no more goes.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from itertools import groupby
 
 from django.apps import AppConfig, apps
-from django.db import connections, transaction
+from django.core.management.base import CommandError
+from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.migrations.executor import MigrationExecutor
+from psycopg.errors import LockNotAvailable
 
-from audittrail import conf
-from audittrail.capture import schema
-from audittrail.capture.expressions import literal, quoted
-from audittrail.capture.state_functions import dispatch_functions, state_functions
-from audittrail.capture.triggers import actor_triggers, article_triggers, relation_triggers
-from audittrail.tracking import all_tracked
+from audittrail.capture.differences import Difference, named
+from audittrail.capture.grants import right_differences
+from audittrail.capture.inspection import compare, inspect
+from audittrail.capture.schema import EarlierNames
 
-SETTINGS = {
-    # A value has the same text in every session.
-    "timezone": "UTC",
-    "datestyle": "ISO, MDY",
-    "intervalstyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "lc_monetary": "C",
-    "standard_conforming_strings": "on",
-    # A row that a policy would hide from the owner is an error, not an article that is gone.
-    "row_security": "off",
-    # One plan for all calls, by keys, whatever the statistics say.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "jit": "off",
-}
-"""What capture's functions pin, whatever the session has set."""
+LOCK_TIMEOUT = "200ms"
+"""So long a change waits for a table, and what comes after it waits behind it."""
+
+PAUSE = 0.5
+"""Seconds between two attempts, in which others have the table."""
+
+DEADLINE = timedelta(seconds=60)
+
+Progress = Callable[[str], None]
+"""Is told what is being done, and what is waited for."""
 
 
-def installation(connection: BaseDatabaseWrapper) -> str:
-    """The whole SQL of capture for the models now tracked."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_schema()")
-        namespace = cursor.fetchone()[0]
-    now = schema.read(connection)
-    tracked = schema.tracked_in(now)
-    parts = [
-        _static("tables.sql"),
-        *(_static(f"{name}.sql") for name in ("encoding", "touch", "context", "fold", "fold_ordinary", "fold_general")),
-        _static("upkeep.sql"),
-        *(state_functions(each, now) for each in tracked),
-        dispatch_functions(tracked),
-        *(article_triggers(each, now) for each in tracked),
-        *(relation_triggers(each, relation, now) for each in tracked for relation in each.relations),
-        *(actor_triggers(each, now) for each in schema.actors_in(now)),
-        _static("triggers.sql"),
-        _static("roles.sql"),
-    ]
-    return (
-        "\n".join(parts)
-        .replace("@settings@", " ".join(f"SET {name} = {literal(value)}" for name, value in SETTINGS.items()))
-        .replace("@schema@", quoted(namespace))
-        .replace("@keyframe_interval@", str(conf.keyframe_interval()))
-        .replace("@application@", quoted(conf.application_role()))
-        .replace("@pipeline@", quoted(conf.pipeline_role()))
-    )
+def install(
+    alias: str, *, deadline: timedelta = DEADLINE, progress: Progress = lambda message: None
+) -> list[Difference]:
+    """Mend what differs, and return what is wrong still.  Runs as the owner of the tables.
 
-
-def install(alias: str) -> None:
-    """Install or replace triggers, functions and grants, in one transaction.  Runs as the owner of the tables."""
-    connection = connections[alias]
-    sql = installation(connection)
+    A table that is in use is tried again until the deadline; the others do not wait for it.
+    """
+    connection, until = connections[alias], time.monotonic() + deadline.total_seconds()
+    comparison = compare(connection)
+    for (_, table), group in groupby(comparison.differences, key=lambda each: (each.kind, each.table)):
+        _attempt(connection, _statements(group), table or "definitions", until, progress)
+    rights = right_differences(connection, compare(connection).installed)
     with transaction.atomic(using=alias), connection.cursor() as cursor:
-        _remove(cursor)
-        # Functions call one another, in no order that could be kept.
-        cursor.execute("SET LOCAL check_function_bodies = off")
-        cursor.execute(sql)
-        cursor.execute(f"COMMENT ON FUNCTION audit_fold_now() IS 'audit-trail {_fingerprint(sql)}'")
+        _execute(cursor, [*comparison.capture.rows, *_statements(rights)])
+    return inspect(alias).problems
+
+
+def install_within(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -> list[Difference]:
+    """Mend what differs in the transaction that is open, and return what that was; what is right is not touched."""
+    comparison = compare(connection, earlier)
+    if statements := _statements(comparison.differences):
+        with connection.cursor() as cursor:
+            _execute(cursor, statements)
+            _execute(cursor, comparison.capture.rows)
+    return comparison.differences
 
 
 def install_after_migrate(sender: AppConfig, using: str, **_: object) -> None:
-    """After the last app of a migrate run, when all tables are there."""
-    last = [config for config in apps.get_app_configs() if config.models_module][-1]
-    if sender.label == last.label and _tables_exist(using) and not is_current(using):
-        install(using)
+    """After the last app of a migrate run, if it made the trail's tables.
 
-
-def is_current(alias: str) -> bool:
-    """Whether the capture in the database is the one that this code would install."""
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT obj_description(to_regproc('audit_fold_now'), 'pg_proc')")
-        installed: str | None = cursor.fetchone()[0]
-    return installed == f"audit-trail {_fingerprint(installation(connection))}"
-
-
-def _static(name: str) -> str:
-    return files("audittrail.capture.sql").joinpath(name).read_text(encoding="utf-8")
-
-
-def _fingerprint(sql: str) -> str:
-    return hashlib.sha256(sql.encode()).hexdigest()[:16]
-
-
-def _remove(cursor: CursorWrapper) -> None:
-    """All functions of capture and, with them, its triggers: those of models tracked no more, and those whose shape
-    changed.
+    Raises CommandError naming what is wrong still; but not while other migrations are to follow, which may bring what
+    is absent.
     """
-    cursor.execute(
-        "SELECT oid::regprocedure::text FROM pg_proc "
-        "WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'audit\\_%'"
-    )
-    for (function,) in cursor.fetchall():
-        cursor.execute(f"DROP FUNCTION IF EXISTS {function} CASCADE")
+    last = [config for config in apps.get_app_configs() if config.models_module][-1]
+    if sender.label != last.label or "audittrail_head" not in connections[using].introspection.table_names():
+        return
+    left = install(using)
+    if left and not _are_migrations_to_follow(using):
+        raise CommandError("\n".join(["Migrated, but capture is not as it should be:", *named(left)]))
 
 
-def _tables_exist(alias: str) -> bool:
-    tables = set(connections[alias].introspection.table_names())
-    needed = {"audittrail_head", *(each.model._meta.db_table for each in all_tracked())}
-    return needed <= tables
+def _are_migrations_to_follow(alias: str) -> bool:
+    executor = MigrationExecutor(connections[alias])
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _attempt(
+    connection: BaseDatabaseWrapper, statements: list[str], what: str, until: float, progress: Progress
+) -> None:
+    """Execute in one transaction, again and again while another one holds the table."""
+    while statements:
+        try:
+            with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+                _execute(cursor, statements)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            if time.monotonic() > until:
+                progress(f"{what}: in use all the time, left as it was")
+                return
+            progress(f"{what}: in use, tried again in {PAUSE} s")
+            time.sleep(PAUSE)
+        else:
+            progress(f"{what}: installed")
+            return
+
+
+def _statements(found: Iterable[Difference]) -> list[str]:
+    return [statement for each in found for statement in each.statements]
+
+
+def _execute(cursor: CursorWrapper, statements: Iterable[str]) -> None:
+    """Functions call one another, in no order that could be kept: their bodies are not checked."""
+    cursor.execute("SELECT set_config('check_function_bodies', 'off', true)")
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.execute("SELECT set_config('check_function_bodies', 'on', true)")

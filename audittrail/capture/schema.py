@@ -58,8 +58,8 @@ class EarlierNames:
 class Schema:
     """Names and types of tracked tables and columns in the database of a connection."""
 
-    def __init__(self, tables: Mapping[str, Table], earlier: EarlierNames):
-        self._tables, self._earlier = tables, earlier
+    def __init__(self, tables: Mapping[str, Table], earlier: EarlierNames, namespace: str):
+        self.namespace, self._tables, self._earlier = namespace, tables, earlier
 
     def has(self, *fields: "ColumnField") -> bool:
         """Whether the database has the columns of these fields."""
@@ -119,12 +119,14 @@ def read(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -
     names = {model._meta.db_table for model in _models()}
     names.update(*(earlier.tables.get(name, ()) for name in names))
     with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        namespace = cursor.fetchone()[0]
         cursor.execute(_COLUMNS, [sorted(names)])
         rows = cursor.fetchall()
     columns: dict[tuple[str, int], dict[str, Column]] = {}
     for name, oid, column, number, kind, modifier in rows:
         columns.setdefault((name, oid), {})[column] = Column(number, kind, modifier)
-    return Schema({name: Table(name, oid, found) for (name, oid), found in columns.items()}, earlier)
+    return Schema({name: Table(name, oid, found) for (name, oid), found in columns.items()}, earlier, namespace)
 
 
 _COLUMNS = """

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 
-from audittrail.capture.expressions import array, canonical, identifier, jsonb_object, literal, scalar
+from audittrail.capture.expressions import array, canonical, jsonb_object, literal, scalar
+from audittrail.capture.names import function_name
+from audittrail.capture.objects import Function
 from audittrail.capture.schema import Schema
 from audittrail.tracking import (
     RelationTable,
@@ -21,27 +23,26 @@ from audittrail.tracking import (
 if TYPE_CHECKING:
     from audittrail.tracking import ColumnField
 
-TEXTS = "TABLE (object_pk text, text_fields text[], texts text[])"
+TEXTS = "TABLE(object_pk text, text_fields text[], texts text[])"
 
 _Choice = Callable[[str, str], str]
 """Of a name and a value, both expressions."""
 
 
-def state_functions(tracked: Tracked, schema: Schema) -> str:
+def state_functions(tracked: Tracked, schema: Schema) -> list[Function]:
     """`audit_states_KIND(pks)`: one row for each live article, without its long texts; `audit_texts_KIND(pks)`: those;
     `audit_read_KIND(pk, fields)`: one article, as far as these fields go.
     """
-    kind, rows = identifier(tracked.kind), _Rows(tracked, schema)
-    return f"""
-CREATE OR REPLACE FUNCTION audit_states_{kind}(text[]) RETURNS SETOF audit_state LANGUAGE sql STABLE AS $$
+    rows = _Rows(tracked, schema)
+    states = f"""
   SELECT {rows.pk}::text, {rows.scalars()}, {rows.relations()}, {rows.labels()}, NULL::text[], NULL::text[]
   {rows.tables} WHERE {rows.pk} = ANY ($1::{rows.pk_type}[]){rows.no_child}
-$$;
-CREATE OR REPLACE FUNCTION audit_texts_{kind}(text[]) RETURNS {TEXTS} LANGUAGE sql STABLE AS $$
+"""
+    texts = f"""
   SELECT {rows.pk}::text, {rows.text_fields()}, {rows.texts()}
   {rows.tables} WHERE {rows.pk} = ANY ($1::{rows.pk_type}[]){rows.no_child}
-$$;
-CREATE OR REPLACE FUNCTION audit_read_{kind}(text, text[]) RETURNS audit_state LANGUAGE plpgsql STABLE AS $$
+"""
+    read = f"""
 DECLARE
   live audit_state;
 BEGIN
@@ -50,7 +51,16 @@ BEGIN
   IF live.object_pk IS NULL THEN RETURN live; END IF;
 {rows.relations_and_labels_read()}
   RETURN live;
-END $$;"""
+END """
+    return [
+        _of_kind("audit_states", tracked.kind, "text[]", "SETOF audit_state", "sql", states),
+        _of_kind("audit_texts", tracked.kind, "text[]", TEXTS, "sql", texts),
+        _of_kind("audit_read", tracked.kind, "text, text[]", "audit_state", "plpgsql", read),
+    ]
+
+
+def _of_kind(prefix: str, kind: str, arguments: str, returns: str, language: str, body: str) -> Function:
+    return Function(function_name(prefix, kind), arguments, returns, language, body, volatility="STABLE")
 
 
 class _Rows:
@@ -224,42 +234,38 @@ def _among(wanted: str | None, name: str, found: str) -> str:
     return f"CASE WHEN {name} = ANY ({wanted}) THEN {found} ELSE '{{}}' END" if wanted else found
 
 
-def dispatch_functions(tracked: list[Tracked]) -> str:
+def dispatch_functions(tracked: list[Tracked]) -> list[Function]:
     """The functions by which the fold asks a kind for its state, its texts, its title, its status and its fields."""
     titles = {t.kind: literal(t.title) for t in tracked}
     statuses = {t.kind: literal(t.status) for t in tracked if t.status}
     fields = {t.kind: array(literal(name) for name in t.names) for t in tracked}
     kinds = [t.kind for t in tracked]
     query = "RETURN QUERY SELECT * FROM"
-    return "".join(
-        [
-            _dispatch(kinds, "audit_states", "kind text, pks text[]", "SETOF audit_state", query, "pks"),
-            _dispatch(kinds, "audit_texts", "kind text, pks text[]", TEXTS, query, "pks"),
-            _dispatch(kinds, "audit_read", "kind text, pk text, fields text[]", "audit_state", "RETURN", "pk, fields"),
-            _choice("audit_title_field", "text", titles),
-            _choice("audit_status_field", "text", statuses),
-            _choice("audit_fields", "text[]", fields),
-        ]
-    )
+    return [
+        _dispatch(kinds, "audit_states", "kind text, pks text[]", "SETOF audit_state", query, "pks"),
+        _dispatch(kinds, "audit_texts", "kind text, pks text[]", TEXTS, query, "pks"),
+        _dispatch(kinds, "audit_read", "kind text, pk text, fields text[]", "audit_state", "RETURN", "pk, fields"),
+        _choice("audit_title_field", "text", titles),
+        _choice("audit_status_field", "text", statuses),
+        _choice("audit_fields", "text[]", fields),
+    ]
 
 
-def _dispatch(kinds: list[str], function: str, parameters: str, returns: str, answer: str, arguments: str) -> str:
+def _dispatch(kinds: list[str], name: str, arguments: str, returns: str, answer: str, passed: str) -> Function:
     done = " RETURN;" if "QUERY" in answer else ""
     branches = "\n  ".join(
-        f"IF kind = {literal(kind)} THEN {answer} {function}_{identifier(kind)}({arguments});{done} END IF;"
+        f"IF kind = {literal(kind)} THEN {answer} {function_name(name, kind)}({passed});{done} END IF;"
         for kind in kinds
     )
-    return f"""
-CREATE OR REPLACE FUNCTION {function}({parameters}) RETURNS {returns} LANGUAGE plpgsql STABLE AS $$
+    body = f"""
 BEGIN
   {branches}
   RAISE EXCEPTION 'the audit trail tracks no %', kind USING HINT = 'Track its model, then run manage.py migrate.';
-END $$;"""
+END """
+    return Function(name, arguments, returns, "plpgsql", body, volatility="STABLE")
 
 
-def _choice(function: str, returns: str, values: dict[str, str]) -> str:
+def _choice(name: str, returns: str, values: dict[str, str]) -> Function:
     branches = " ".join(f"WHEN {literal(kind)} THEN {value}" for kind, value in values.items())
-    body = f"CASE kind {branches} END" if branches else f"NULL::{returns}"
-    return f"""
-CREATE OR REPLACE FUNCTION {function}(kind text) RETURNS {returns}
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT {body} $$;"""
+    body = f" SELECT {f'CASE kind {branches} END' if branches else f'NULL::{returns}'} "
+    return Function(name, "kind text", returns, "sql", body, volatility="IMMUTABLE", parallel_safe=True)

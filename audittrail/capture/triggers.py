@@ -12,14 +12,15 @@ from audittrail.capture.expressions import (
     array,
     canonical,
     differs,
-    identifier,
     jsonb_object,
     literal,
-    quoted,
     scalar,
 )
+from audittrail.capture.names import function_name, trigger_name
+from audittrail.capture.objects import Function, Watch, row_trigger, settings, truncate_trigger
 from audittrail.capture.schema import Schema
 from audittrail.capture.state_functions import child_name
+from audittrail.capture.static_functions import pinned_settings
 from audittrail.tracking import (
     RelationTable,
     Tracked,
@@ -36,58 +37,39 @@ _Expression = Callable[[str], str]
 _ACTOR_VERSION = "audittrail_actorversion (actor_id, version, name, byline, role, desk, recorded_at)"
 
 
-def _trigger_function(name: str, body: str, declarations: str = "") -> str:
-    return f"""
-CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = @schema@, pg_temp @settings@ AS $$
-{declarations}BEGIN
-{body}
-  RETURN NULL;
-END $$;"""
+def _trigger_function(name: str, body: str, schema: Schema, declarations: str = "") -> Function:
+    body = f"\n{declarations}BEGIN\n{body}\n  RETURN NULL;\nEND "
+    pinned = settings(pinned_settings(schema.namespace))
+    return Function(name, "", "trigger", "plpgsql", body, security_definer=True, settings=pinned)
 
 
-def _triggers(table: str, function: str, events: str) -> str:
-    """Triggers by which a table calls a function, before all that are named by letters."""
-    table = quoted(table)
-    return f"""
-DROP TRIGGER IF EXISTS "0_{function}" ON {table};
-CREATE TRIGGER "0_{function}" AFTER {events} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();"""
-
-
-def _no_truncate(table: str, function: str) -> str:
-    table = quoted(table)
-    return f"""
-DROP TRIGGER IF EXISTS "0_{function}_truncate" ON {table};
-CREATE TRIGGER "0_{function}_truncate" BEFORE TRUNCATE ON {table}
-  FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_truncate();"""
+def _watched(table: str, function: Function, events: str) -> Watch:
+    """A table that calls a function for each row, and refuses TRUNCATE."""
+    return Watch(
+        function, (row_trigger(trigger_name(function.name), table, function.name, events), truncate_trigger(table))
+    )
 
 
 _ROWS = "INSERT OR UPDATE OR DELETE"
 
 
-def article_triggers(tracked: Tracked, schema: Schema) -> str:
+def article_triggers(tracked: Tracked, schema: Schema) -> list[Watch]:
     """Records a touch of the article's own row, with what it was before, and of its rows in its parents' tables."""
-    function, model = f"audit_touch_{identifier(tracked.kind)}", tracked.model
-    rows = _Table(tracked, model, schema)
-    own = _trigger_function(function, rows.touch_of_another_identity() + rows.touch_of_an_update(), _CHANGED)
+    model, rows = tracked.model, _Table(tracked, tracked.model, schema)
+    body = rows.touch_of_another_identity() + rows.touch_of_an_update()
+    own = _trigger_function(function_name("audit_touch", tracked.kind), body, schema, _CHANGED)
     parents = [_parent_triggers(tracked, parent, schema) for parent in tracked.parents]
-    table = schema.table(model)
-    return own + _triggers(table, function, _ROWS) + _no_truncate(table, function) + "".join(parents)
+    return [_watched(schema.table(model), own, _ROWS), *parents]
 
 
-def _parent_triggers(tracked: Tracked, parent: type[models.Model], schema: Schema) -> str:
+def _parent_triggers(tracked: Tracked, parent: type[models.Model], schema: Schema) -> Watch:
     """An update of the parent's row, where it is the article's; it comes and goes with the article's own."""
-    function = f"audit_touch_{identifier(tracked.kind)}_in_{parent._meta.db_table}"
+    name = function_name("audit_touch", tracked.kind, f"in/{parent._meta.db_table}")
     key, parent_key = schema.key_in_row(tracked.model, "a"), schema.key_in_row(parent, "NEW")
     is_article = f"EXISTS (SELECT FROM {schema.quoted_table(tracked.model)} a WHERE {key} = {parent_key})"
     body = f"""  IF NOT {is_article} THEN RETURN NULL; END IF;
 {_Table(tracked, parent, schema).touch_of_changes()}"""
-    table = schema.table(parent)
-    return (
-        _trigger_function(function, body, _CHANGED)
-        + _triggers(table, function, "UPDATE")
-        + _no_truncate(table, function)
-    )
+    return _watched(schema.table(parent), _trigger_function(name, body, schema, _CHANGED), "UPDATE")
 
 
 _CHANGED = "DECLARE\n  changed text[];\n"
@@ -144,16 +126,11 @@ class _Table:
         return f"{self._schema.in_row(self._key, row)}::text"
 
 
-def relation_triggers(tracked: Tracked, relation: RelationTable, schema: Schema) -> str:
+def relation_triggers(tracked: Tracked, relation: RelationTable, schema: Schema) -> Watch:
     """Records a touch of the article that a related row belongs to; of both, where the row moves."""
-    function = f"audit_touch_{identifier(tracked.kind)}_{relation.name}"
-    rows = _RelatedRows(tracked, relation, schema)
-    table = schema.table(relation.row)
-    return (
-        _trigger_function(function, rows.touches(), _CHANGED)
-        + _triggers(table, function, _ROWS)
-        + _no_truncate(table, function)
-    )
+    name = function_name("audit_touch", tracked.kind, relation.name)
+    body = _RelatedRows(tracked, relation, schema).touches()
+    return _watched(schema.table(relation.row), _trigger_function(name, body, schema, _CHANGED), _ROWS)
 
 
 class _RelatedRows:
@@ -224,21 +201,26 @@ class _RelatedRows:
         return f"{' || '.join(names)}, {' || '.join(texts)}"
 
 
-def actor_triggers(actor: TrackedActor, schema: Schema) -> str:
-    """Appends a version of an author when what events say of authors changes; the first one for those already
-    there.
-    """
-    function, table = f"audit_actor_{identifier(actor.kind)}", schema.table(actor.model)
+def actor_triggers(actor: TrackedActor, schema: Schema) -> Watch:
+    """Appends a version of an author when what events say of authors changes."""
+    name, table = function_name("audit_actor", actor.kind), schema.table(actor.model)
     same = " AND ".join(f"NOT ({differs(actor.field(name), schema)})" for name in actor.columns)
     body = f"""  IF TG_OP = 'UPDATE' AND {same} THEN RETURN NULL; END IF;
   INSERT INTO {_ACTOR_VERSION}
   SELECT who, coalesce(max(version), 0) + 1, {_actor_values(actor, "NEW", schema)}, clock_timestamp()
   FROM (SELECT {_actor_id(actor, "NEW", schema)} AS who) w LEFT JOIN audittrail_actorversion v ON v.actor_id = who
   GROUP BY who;"""
-    return f"""{_trigger_function(function, body)}{_triggers(table, function, "INSERT OR UPDATE")}
-INSERT INTO {_ACTOR_VERSION}
-SELECT {_actor_id(actor, "a", schema)}, 1, {_actor_values(actor, "a", schema)}, clock_timestamp() FROM {quoted(table)} a
-WHERE NOT EXISTS (SELECT 1 FROM audittrail_actorversion v WHERE v.actor_id = {_actor_id(actor, "a", schema)});"""
+    function = _trigger_function(name, body, schema)
+    return Watch(function, (row_trigger(trigger_name(name), table, name, "INSERT OR UPDATE"),))
+
+
+def first_versions(actor: TrackedActor, schema: Schema) -> str:
+    """Appends the first version of the authors that were there before capture was."""
+    return f"""INSERT INTO {_ACTOR_VERSION}
+SELECT {_actor_id(actor, "a", schema)}, 1, {_actor_values(actor, "a", schema)}, clock_timestamp()
+FROM {schema.quoted_table(actor.model)} a
+WHERE NOT EXISTS (SELECT 1 FROM audittrail_actorversion v WHERE v.actor_id = {_actor_id(actor, "a", schema)})
+ON CONFLICT DO NOTHING;"""
 
 
 def _actor_id(actor: TrackedActor, row: str, schema: Schema) -> str:

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 KINDS = {
+    "capture_off": "capture is not what it should be in the database, so changes may have passed unrecorded: run "
+    "manage.py install_capture",
     "missing": "an event that was captured is not in this store, though later ones of its article are",
     "cut_off": "the newest events of an article are not in this store",
     "altered": "an event is not what was captured: its content or metadata was changed afterwards",

@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils import timezone
 
 from audittrail.archive.object_storage import ObjectStoreUnavailable
+from audittrail.capture.inspection import inspect
 from audittrail.events import database_rows
 from audittrail.events.event import EnrichedEvent, EventKey
 from audittrail.integrity import chain_check, drift, store_comparison
@@ -46,11 +47,12 @@ def verify(
     """Verify everything, or one article.
 
     `grace`: events captured within it before the start may still be on their way. `incremental`: only articles that
-    moved since they were last verified, from there on, and the database only.
+    moved since they were last verified, from there on, and the database only. Whether capture is on is asked first.
     """
     report = VerificationReport(timezone.now())
     with _cycle_collector_off(), transaction.atomic():
         _read_only_snapshot()
+        report.findings += _capture_off()
         run = _Verification(report, load_captured(article_id, report.started_at - grace), progress)
         run.report_captured()
         if incremental:
@@ -79,6 +81,12 @@ def _cycle_collector_off() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _capture_off() -> list[Finding]:
+    """What is not recorded is missed by every other check."""
+    problems = inspect(DEFAULT_DB_ALIAS).problems
+    return [Finding("capture", "capture_off", each.subject, 0, f"{each.problem}. {each.remedy}") for each in problems]
 
 
 def _read_only_snapshot() -> None:

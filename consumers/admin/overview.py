@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from django.views.generic import TemplateView
 
 from audittrail.admin_base import AdminPage, ReadOnlyAdmin
+from audittrail.capture.inspection import inspect
 from consumers.admin import stage_cards
 from consumers.models import ControlAction, StageControl
 from consumers.runtime.stage_spec import MOST_PROCESSES
@@ -37,6 +38,7 @@ class ConsumersPage(AdminPage, TemplateView):
         return super().get_context_data(**kwargs) | {
             "cards": stage_cards.cards(status),
             "kafka_problem": status.kafka_problem,
+            "capture": inspect(),
             "at": timezone.localtime(status.at),
             "actions": ControlAction.objects.select_related("user")[:ACTIONS_SHOWN],
             "may_change": self.request.user.has_perm("consumers.change_stagecontrol"),

@@ -23,4 +23,4 @@ def letter(topic: str, **fields: object) -> DeadLetter:
         "value": b"\xff<script>alert(1)</script>",
         "failed_at": timezone.now(),
     }
-    return DeadLetter.objects.create(**given | fields)
+    return DeadLetter.objects.using("pipeline").create(**given | fields)

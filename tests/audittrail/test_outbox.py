@@ -14,7 +14,7 @@ OWNERS = {
     "audittrail/outbox.py",
     "audittrail/models.py",
     "audittrail/capture/outbox_rows.py",
-    "audittrail/capture/sql/roles.sql",
+    "audittrail/capture/rights.py",
 }
 CONDITION = re.compile(r"published_at|set_aside(__|\s+IS\b|=None)|(filter|exclude)\([^)]*set_aside", re.IGNORECASE)
 

@@ -7,6 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from rich.table import Table
 
+from audittrail.capture.differences import named
+from audittrail.capture.inspection import Inspection, inspect
 from consumers.management.console import console
 from consumers.supervision.status import StageStatus, Status, collect
 
@@ -15,7 +17,9 @@ Shows each stage: what it should do and what it does, its processes, its lag and
 
   lag       messages still to be read, for the relay events still to be published; "?" where it cannot be told
   verdict   ok, warn (falling behind), stalled (no progress), stopped (nobody reads), alert (above the threshold for
-            too long), or unknown (too few samples: is the Celery worker running?)"""
+            too long), or unknown (too few samples: is the Celery worker running?)
+
+Last, whether capture is on, and what mends it if it is not."""
 
 EPILOG = """\
 exit status: 0 when every stage is as desired, 1 otherwise.
@@ -45,18 +49,19 @@ class Command(BaseCommand):
 
     def handle(self, *, json: bool, **options: object) -> None:
         try:
-            status = collect("pipeline")
+            status, capture = collect("pipeline"), inspect("pipeline")
         except OperationalError as error:
             raise CommandError(
                 f"PostgreSQL is not there: {error} Start it (python -m stack up), then run this again."
             ) from error
         if json:
-            self.stdout.write(orjson.dumps(status.as_dict(), option=orjson.OPT_INDENT_2).decode())
+            found = status.as_dict() | {"capture_problems": named(capture.problems)}
+            self.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         else:
-            self._show(status)
+            self._show(status, capture)
         raise SystemExit(0 if all(stage.as_desired for stage in status.stages) else 1)
 
-    def _show(self, status: Status) -> None:
+    def _show(self, status: Status, capture: Inspection) -> None:
         output = console(self.stdout)
         table = Table("stage", "desired", "observed", "processes", "lag", "verdict", "group in Kafka")
         for stage in status.stages:
@@ -67,6 +72,9 @@ class Command(BaseCommand):
                 output.print(f"{stage.stage} is {_coloured(stage.observed_state)}: {stage.reason}")
         if status.kafka_problem:
             output.print(status.kafka_problem, style="red")
+        output.print(str(capture), style="green" if capture.is_on else "red")
+        for problem in named(capture.problems):
+            output.print(problem, style="red", markup=False)
 
 
 def _row(stage: StageStatus) -> list[str]:

@@ -5,6 +5,7 @@ import argparse
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
+from audittrail.capture.at_start import log_problems
 from consumers.supervision import control, process_launcher
 from consumers.supervision.supervisor import AlreadySupervised, Supervisor
 
@@ -34,6 +35,7 @@ class Command(BaseCommand):
     def handle(self, **options: object) -> None:
         try:
             control.ensure_controls("pipeline")
+            log_problems("pipeline")
             process_launcher.preload()
             Supervisor().run()
         except AlreadySupervised as error:

@@ -68,7 +68,9 @@ def test_a_topic_that_holds_messages_is_left_alone(own_trail, monkeypatch):
 def test_a_running_relay_is_not_interrupted(lost_cluster):
     from datetime import UTC, datetime
 
-    RelayLane.objects.filter(lane=0).update(holder="host/relay-1", expires_at=datetime(2200, 1, 1, tzinfo=UTC))
+    RelayLane.objects.using("pipeline").filter(lane=0).update(
+        holder="host/relay-1", expires_at=datetime(2200, 1, 1, tzinfo=UTC)
+    )
 
     with pytest.raises(CommandError, match="1 lanes are held"):
         call_command("republish")

@@ -253,7 +253,7 @@ def test_a_lane_halts_when_kafka_is_ahead(relay):
     first = relay()
     _drained()
     _end(first)
-    RelayLane.objects.update(done=0)
+    RelayLane.objects.using("pipeline").update(done=0)
 
     workers = relay()
 
@@ -294,7 +294,7 @@ def test_a_restarted_process_takes_its_lease_back_at_once(lanes):
 def test_what_a_frozen_predecessor_does_has_no_effect(lanes):
     one, two = lanes
     old = one.acquire(0, "one")
-    RelayLane.objects.update(expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+    RelayLane.objects.using("pipeline").update(expires_at=datetime(2020, 1, 1, tzinfo=UTC))
     two.acquire(0, "two")
 
     for late in (lambda: one.intend(old, [1], []), lambda: one.finish(old), lambda: one.progress(old)):

@@ -43,11 +43,12 @@ def test_a_picture_has_the_peak_at_the_top_and_now_at_the_right():
 
 def _member(stage: str, state: str = "running") -> None:
     now = timezone.now()
-    Member.objects.create(stage=stage, slot=1, host="host", pid=1, state=state, started_at=now, beat_at=now)
+    Member.objects.using("pipeline").create(
+        stage=stage, slot=1, host="host", pid=1, state=state, started_at=now, beat_at=now
+    )
 
 
-@pytest.mark.django_db
-def test_a_stage_without_its_processes_is_not_as_desired():
+def test_a_stage_without_its_processes_is_not_as_desired(fresh_database):
     StageControl.objects.create(stage="search", processes=2)
     _member("search")
 
@@ -94,7 +95,7 @@ def test_a_sample_is_taken_of_every_stage(own_trail):
 
 
 def test_a_stage_that_has_left_the_table_is_not_sampled(own_trail):
-    LagSample.objects.create(stage="json_lines", at=timezone.now(), lag=1)
+    LagSample.objects.using("pipeline").create(stage="json_lines", at=timezone.now(), lag=1)
 
     sample_lag()
 
@@ -103,8 +104,8 @@ def test_a_stage_that_has_left_the_table_is_not_sampled(own_trail):
 
 def test_old_samples_are_forgotten(own_trail, monkeypatch):
     monkeypatch.setattr(outbox_retention, "prune", lambda: 0)
-    LagSample.objects.create(stage="search", at=timezone.now() - timedelta(days=3), lag=1)
-    LagSample.objects.create(stage="search", at=timezone.now(), lag=1)
+    LagSample.objects.using("pipeline").create(stage="search", at=timezone.now() - timedelta(days=3), lag=1)
+    LagSample.objects.using("pipeline").create(stage="search", at=timezone.now(), lag=1)
 
     prune()
 

@@ -167,7 +167,7 @@ def test_what_falls_silent_is_killed_and_started_anew(supervised, monkeypatch):
     supervisor.reconcile()
     frozen = sleepers.of(RELAY)
     long_ago = timezone.now() - timedelta(minutes=1)
-    Member.objects.create(
+    Member.objects.using("pipeline").create(
         stage="relay",
         slot=1,
         host=socket.gethostname(),

@@ -1,3 +1,0 @@
-DROP TRIGGER IF EXISTS audit_fold ON audit_touched;
-CREATE CONSTRAINT TRIGGER audit_fold AFTER INSERT ON audit_touched DEFERRABLE INITIALLY DEFERRED
-  FOR EACH ROW WHEN (NEW.article_id = '') EXECUTE FUNCTION audit_fold();
