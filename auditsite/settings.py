@@ -14,6 +14,7 @@ import audittrail.schedule
 import consumers.schedule
 import newsroom.schedule
 import stack
+from auditsite.logs import hide_credentials
 from audittrail import conf as audit
 from audittrail import env
 
@@ -202,7 +203,11 @@ LOGGING = {
     "formatters": {
         "structured": {
             "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _LOG_RENDERERS[_LOG_FORMAT]],
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                hide_credentials,
+                _LOG_RENDERERS[_LOG_FORMAT],
+            ],
             "foreign_pre_chain": [
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,

@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from audittrail import conf as audit
 from audittrail import contracts
+from audittrail.addresses import without_credentials
 from audittrail.archive import large_payloads
 from audittrail.archive.object_storage import ObjectStoreError
 from audittrail.contracts.codec import AnyEvent, Codec, UndecodableEvent
@@ -85,4 +86,4 @@ def _available() -> Iterator[None]:
     try:
         yield
     except ObjectStoreError as error:
-        raise NotReady(f"the object store at {audit.s3_endpoint_url()}: {error.reason}") from error
+        raise NotReady(f"the object store at {without_credentials(audit.s3_endpoint_url())}: {error.reason}") from error
