@@ -2,7 +2,7 @@
 
 from structlog.typing import EventDict, WrappedLogger
 
-from audittrail.addresses import without_credentials
+from audittrail.env.addresses import without_credentials
 
 
 def hide_credentials(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:

@@ -3,10 +3,13 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from consumers import conf
+
 
 class ConsumersConfig(AppConfig):
     name = "consumers"
     verbose_name = "Consumers"
+    settings_module = conf
 
     def ready(self) -> None:
         from audittrail.capture.context import captured

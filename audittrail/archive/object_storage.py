@@ -16,7 +16,7 @@ from django.utils.functional import LazyObject, cached_property
 from storages.backends.s3 import S3Storage
 
 from audittrail import conf
-from audittrail.addresses import without_credentials
+from audittrail.env.addresses import without_credentials
 
 _CLIENT = Config(
     connect_timeout=3,

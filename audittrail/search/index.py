@@ -16,7 +16,7 @@ from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundErro
 from elasticsearch.dsl import connections
 
 from audittrail import conf
-from audittrail.addresses import without_credentials
+from audittrail.env.addresses import without_credentials
 from audittrail.events.event import EventKey
 from audittrail.search.documents import EventDocument, document_id
 

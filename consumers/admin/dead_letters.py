@@ -9,8 +9,8 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from kombu.exceptions import OperationalError as BrokerAway
 
-from audittrail.addresses import without_credentials
 from audittrail.admin_base import ReadOnlyAdmin
+from audittrail.env.addresses import without_credentials
 from consumers.models import DeadLetter, DeadLetterQuerySet
 from consumers.tasks import replay_dead_letters
 

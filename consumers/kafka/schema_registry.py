@@ -14,9 +14,9 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from audittrail import contracts
-from audittrail.addresses import without_credentials
 from audittrail.contracts import EnrichedContract, RawContract, SchemaDocument
 from audittrail.contracts.codec import Codec
+from audittrail.env.addresses import without_credentials
 from audittrail.events.event import EnrichedEvent, Event
 from consumers import conf
 from consumers.errors import NotReady

@@ -9,10 +9,10 @@ from typing import TypedDict
 
 from audittrail import conf as audit
 from audittrail import contracts
-from audittrail.addresses import without_credentials
 from audittrail.archive import large_payloads
 from audittrail.archive.object_storage import ObjectStoreError
 from audittrail.contracts.codec import AnyEvent, Codec, UndecodableEvent
+from audittrail.env.addresses import without_credentials
 from audittrail.events.event import Event
 from audittrail.events.versions import is_reference
 from consumers.errors import NotReady

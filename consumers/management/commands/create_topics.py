@@ -4,7 +4,7 @@ from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.table import Table
 
-from audittrail.addresses import without_credentials
+from audittrail.env.addresses import without_credentials
 from consumers import conf
 from consumers.kafka import clients, topics
 from consumers.management.console import WIDTH, console

@@ -6,8 +6,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audittrail import contracts
-from audittrail.addresses import without_credentials
 from audittrail.contracts import compatibility
+from audittrail.env.addresses import without_credentials
 from consumers import conf
 from consumers.kafka import schema_registry
 

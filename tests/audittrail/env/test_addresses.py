@@ -2,7 +2,7 @@
 
 import pytest
 
-from audittrail.addresses import without_credentials
+from audittrail.env.addresses import without_credentials
 
 
 @pytest.mark.parametrize(
