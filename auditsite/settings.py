@@ -13,28 +13,23 @@ from elasticsearch.serializer import OrjsonSerializer
 import audittrail.schedule
 import consumers.schedule
 import newsroom.schedule
-import stack
+from auditsite import conf
+from auditsite.logs import hide_credentials
 from audittrail import conf as audit
 from audittrail import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-_LOCAL = stack.addresses()
+
+env.validate(conf)
 
 # What the accessors of audittrail.conf and consumers.conf fall back on where no variable is set.
-AUDIT_DEFAULTS = {
-    "KAFKA_BOOTSTRAP_SERVERS": _LOCAL.kafka_bootstrap,
-    "SCHEMA_REGISTRY_URL": _LOCAL.registry_url,
-    "REDIS_URL": _LOCAL.redis_url,
-    "ELASTICSEARCH_URL": _LOCAL.elasticsearch_url,
-    "S3_ENDPOINT_URL": _LOCAL.s3_url,
-    "S3_ACCESS_KEY": _LOCAL.s3_access_key,
-    "S3_SECRET_KEY": _LOCAL.s3_secret_key,
-}
+AUDIT_DEFAULTS = conf.local_servers()
 
-DEBUG = env.truth("DJANGO_DEBUG", False)
-SECRET_KEY = env.text("DJANGO_SECRET_KEY", "local-only-not-a-secret")
-ALLOWED_HOSTS = list(env.listed("DJANGO_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]", "testserver")))
-CSRF_TRUSTED_ORIGINS = list(env.listed("DJANGO_CSRF_TRUSTED_ORIGINS", ()))
+DEBUG = conf.debug()
+SECRET_KEY = conf.secret_key()
+ALLOWED_HOSTS = conf.allowed_hosts()
+CSRF_TRUSTED_ORIGINS = conf.csrf_trusted_origins()
+SECURE_PROXY_SSL_HEADER = conf.https_header()
 
 INSTALLED_APPS = [
     "unfold",
@@ -94,11 +89,11 @@ TEMPLATES = [
 def _database(user: str, password: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": env.text("DATABASE_NAME", "audit"),
+        "NAME": conf.database_name(),
         "USER": user,
         "PASSWORD": password,
-        "HOST": env.text("DATABASE_HOST", _LOCAL.postgres[0]),
-        "PORT": env.integer("DATABASE_PORT", _LOCAL.postgres[1]),
+        "HOST": conf.database_host(),
+        "PORT": conf.database_port(),
         "CONN_HEALTH_CHECKS": True,
         "CONN_MAX_AGE": 60,
         "OPTIONS": {"connect_timeout": 5},
@@ -107,11 +102,9 @@ def _database(user: str, password: str) -> dict[str, Any]:
 
 # One database, three roles: the site cannot write the trail, the pipeline cannot change it, the owner migrates.
 DATABASES = {
-    "default": _database(audit.application_role(), env.text("DATABASE_APPLICATION_PASSWORD", "audit_app")),
-    "pipeline": _database(audit.pipeline_role(), env.text("DATABASE_PIPELINE_PASSWORD", "audit_pipeline")),
-    "owner": _database(
-        env.text("DATABASE_OWNER_ROLE", "audit_owner"), env.text("DATABASE_OWNER_PASSWORD", "audit_owner")
-    ),
+    "default": _database(audit.application_role(), conf.application_password()),
+    "pipeline": _database(audit.pipeline_role(), conf.pipeline_password()),
+    "owner": _database(conf.owner_role(), conf.owner_password()),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -129,7 +122,7 @@ AUDIT_ACTOR_OF_USER = "newsroom.actors.actor_of_user"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 
 LANGUAGE_CODE = "en-gb"
-TIME_ZONE = env.text("TIME_ZONE", "Europe/London")
+TIME_ZONE = conf.time_zone()
 USE_TZ = True
 USE_I18N = True
 
@@ -145,7 +138,7 @@ STORAGES = {
 
 ELASTICSEARCH_DSL = {
     "default": {
-        "hosts": env.text("ELASTICSEARCH_URL", AUDIT_DEFAULTS["ELASTICSEARCH_URL"]),
+        "hosts": conf.server("ELASTICSEARCH_URL"),
         "serializer": OrjsonSerializer(),
         "request_timeout": 10,
         "retry_on_timeout": False,
@@ -172,7 +165,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-CELERY_BROKER_URL = env.text("REDIS_URL", AUDIT_DEFAULTS["REDIS_URL"])
+CELERY_BROKER_URL = conf.server("REDIS_URL")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = f"{audit.prefix()}audit-control"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -195,14 +188,17 @@ UNFOLD = {
 }
 
 _LOG_RENDERERS = {"console": structlog.dev.ConsoleRenderer(), "json": structlog.processors.JSONRenderer()}
-_LOG_FORMAT = env.choice("LOG_FORMAT", "console", tuple(_LOG_RENDERERS))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "structured": {
             "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _LOG_RENDERERS[_LOG_FORMAT]],
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                hide_credentials,
+                _LOG_RENDERERS[conf.log_format()],
+            ],
             "foreign_pre_chain": [
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
@@ -214,5 +210,5 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
     # One line for each request to Elasticsearch is no news.
     "loggers": {"elastic_transport": {"level": "WARNING"}},
-    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
+    "root": {"handlers": ["console"], "level": conf.log_level()},
 }

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from audittrail.admin_base import ReadOnlyAdmin
 from audittrail.models import AuditEvent
+from audittrail.timeline import access
 from audittrail.timeline.filters import BadFilter
 from audittrail.web import (
     search_views,
@@ -25,13 +26,14 @@ View = Callable[..., HttpResponseBase]
 
 
 def _for_readers(view: View) -> View:
-    """What TrailPage does for a page: the permission, reading only, and a 400 for an address that makes no sense."""
+    """What TrailPage does for a page: the permissions, reading only, and a 400 for an address that makes no sense."""
 
     @require_safe
     @wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not request.user.has_perm("audittrail.view_auditevent"):
             raise PermissionDenied
+        access.require_readable(request.user, kwargs.get("article_id"))
         try:
             return view(request, *args, **kwargs)
         except BadFilter as problem:

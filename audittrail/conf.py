@@ -14,12 +14,19 @@ def prefix() -> str:
     """AUDIT_PREFIX: put before every topic, group, index, bucket and transactional id, so that several trails can share
     servers.
     """
-    return env.text("AUDIT_PREFIX", "")
+    return env.matching(
+        "AUDIT_PREFIX", "", r"[a-z0-9][a-z0-9-]{0,31}", "at most 32 small letters, digits and dashes, no dash at first"
+    )
 
 
 def event_source() -> str:
     """AUDIT_EVENT_SOURCE: the CloudEvents `source` of what this installation captures (a URI reference)."""
-    return env.text("AUDIT_EVENT_SOURCE", "/newsroom")
+    return env.matching(
+        "AUDIT_EVENT_SOURCE",
+        "/newsroom",
+        r"""[^\s<>"{}|\\^`]+""",
+        "a URI reference, like /newsroom or https://host/path",
+    )
 
 
 def application_role() -> str:
@@ -53,7 +60,7 @@ def event_limit() -> int:
 
 def elasticsearch_url() -> str:
     """ELASTICSEARCH_URL: the server of the search index."""
-    return env.site_text("ELASTICSEARCH_URL")
+    return env.site_url("ELASTICSEARCH_URL", "http", "https")
 
 
 def search_index() -> str:
@@ -63,22 +70,27 @@ def search_index() -> str:
 
 def s3_endpoint_url() -> str:
     """S3_ENDPOINT_URL: the S3 API of the archive."""
-    return env.site_text("S3_ENDPOINT_URL")
+    return env.site_url("S3_ENDPOINT_URL", "http", "https")
 
 
 def s3_access_key() -> str:
-    """S3_ACCESS_KEY: the access key of that API."""
-    return env.site_text("S3_ACCESS_KEY")
+    """S3_ACCESS_KEY: the access key of that API, given together with S3_SECRET_KEY."""
+    return env.site_half("S3_ACCESS_KEY", "S3_SECRET_KEY")
 
 
 def s3_secret_key() -> str:
     """S3_SECRET_KEY: the secret of that access key."""
-    return env.site_text("S3_SECRET_KEY")
+    return env.site_half("S3_SECRET_KEY", "S3_ACCESS_KEY")
 
 
 def archive_bucket() -> str:
     """AUDIT_ARCHIVE_BUCKET: the bucket of the long-term archive and of large payloads."""
-    return env.text("AUDIT_ARCHIVE_BUCKET", f"{prefix()}audit-trail")
+    return env.matching(
+        "AUDIT_ARCHIVE_BUCKET",
+        f"{prefix()}audit-trail",
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "the name of a bucket: 3 to 63 small letters, digits, dots and dashes",
+    )
 
 
 def search_shards() -> int:

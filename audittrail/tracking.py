@@ -73,6 +73,7 @@ class Tracked:
     status: str | None
     published: frozenset[str]
     masked: frozenset[str]
+    view_permission: str | None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,6 +126,7 @@ def track(
     published: Iterable[str] = (),
     masked: Iterable[str] = (),
     kind: str | None = None,
+    view_permission: str | None = None,
 ) -> None:
     """Record every change of `model`, by whatever makes it.
 
@@ -132,7 +134,8 @@ def track(
     labels: for a tracked foreign key, the column of the other model that names it for people; title: the field that
     names an article for people; status and published: the field and those of its values in which the public sees the
     article; masked: fields of which events show only that they changed; kind: the first part of the identity of its
-    articles (default: `app.model`), to be kept when a model is renamed.
+    articles (default: `app.model`), to be kept when a model is renamed; view_permission: `app.codename` that a reader
+    of the trail needs besides for this kind, which is then listed on request only.
 
     Columns that the model inherits from a parent with a table of its own are its own: model and parents are one
     article.  Raises ImproperlyConfigured naming the field that does not exist or does not fit.
@@ -157,7 +160,18 @@ def track(
     _require_own_names(kind, (*fields, *texts, *(table.name for table in tables)))
     parents = _parents_with(model, (*fields, *texts))
     _tracked[kind] = Tracked(
-        kind, model, parents, fields, texts, tables, labels or {}, title, status, frozenset(published), masked
+        kind,
+        model,
+        parents,
+        fields,
+        texts,
+        tables,
+        labels or {},
+        title,
+        status,
+        frozenset(published),
+        masked,
+        view_permission,
     )
 
 

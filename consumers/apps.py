@@ -2,10 +2,13 @@
 
 from django.apps import AppConfig
 
+from consumers import conf
+
 
 class ConsumersConfig(AppConfig):
     name = "consumers"
     verbose_name = "Consumers"
+    settings_module = conf
 
     def ready(self) -> None:
         from audittrail.capture.context import captured

@@ -17,17 +17,17 @@ def prefix() -> str:
 
 def kafka_bootstrap_servers() -> str:
     """KAFKA_BOOTSTRAP_SERVERS: host:port of some brokers, by commas."""
-    return env.site_text("KAFKA_BOOTSTRAP_SERVERS")
+    return env.site_servers("KAFKA_BOOTSTRAP_SERVERS")
 
 
 def schema_registry_url() -> str:
     """SCHEMA_REGISTRY_URL: a registry that speaks Confluent's API."""
-    return env.site_text("SCHEMA_REGISTRY_URL")
+    return env.site_url("SCHEMA_REGISTRY_URL", "http", "https")
 
 
 def redis_url() -> str:
     """REDIS_URL: where idempotency keys are kept under at_least_once."""
-    return env.site_text("REDIS_URL")
+    return env.site_url("REDIS_URL", "redis", "rediss")
 
 
 # Names
@@ -73,17 +73,17 @@ def transactional_id(owner: str) -> str:
 
 def partitions() -> int:
     """AUDIT_PARTITIONS: partitions of the raw and of the enriched topic; they can only grow."""
-    return env.integer("AUDIT_PARTITIONS", 24, minimum=1)
+    return env.integer("AUDIT_PARTITIONS", 24, minimum=1, maximum=10_000)
 
 
 def dead_letter_partitions() -> int:
     """AUDIT_DEAD_LETTER_PARTITIONS: few, for a topic that should be empty."""
-    return env.integer("AUDIT_DEAD_LETTER_PARTITIONS", 3, minimum=1)
+    return env.integer("AUDIT_DEAD_LETTER_PARTITIONS", 3, minimum=1, maximum=10_000)
 
 
 def replication() -> int:
     """AUDIT_REPLICATION: copies of each partition; a cluster of one broker gets 1 whatever this says."""
-    return env.integer("AUDIT_REPLICATION", 3, minimum=1)
+    return env.integer("AUDIT_REPLICATION", 3, minimum=1, maximum=100)
 
 
 def retention_hours() -> int:
@@ -119,12 +119,12 @@ def deduplication_seconds() -> int:
 
 def session_timeout_seconds() -> float:
     """AUDIT_SESSION_TIMEOUT: how long a static member may be away before its partitions move."""
-    return env.seconds("AUDIT_SESSION_TIMEOUT", 10)
+    return env.seconds("AUDIT_SESSION_TIMEOUT", 10, minimum=1)
 
 
 def transaction_timeout_seconds() -> float:
     """AUDIT_TRANSACTION_TIMEOUT: after this Kafka itself aborts the transaction of a producer that fell silent."""
-    return env.seconds("AUDIT_TRANSACTION_TIMEOUT", 15)
+    return env.seconds("AUDIT_TRANSACTION_TIMEOUT", 15, minimum=1)
 
 
 # The loop
@@ -147,7 +147,7 @@ def fetch_buffer_kilobytes() -> int:
 
 def retry_cap_seconds() -> float:
     """AUDIT_RETRY_CAP: the longest pause between two attempts while something outside is away."""
-    return env.seconds("AUDIT_RETRY_CAP", 10)
+    return env.seconds("AUDIT_RETRY_CAP", 10, minimum=0.01)
 
 
 def halt_after() -> int:
@@ -170,7 +170,7 @@ def metrics_port() -> int:
 
     Slot N: N - 1 above; the database sink 16 above, search 32, archive 48.
     """
-    return env.integer("AUDIT_METRICS_PORT", 0)
+    return env.integer("AUDIT_METRICS_PORT", 0, maximum=65_000)
 
 
 # The relay
@@ -183,12 +183,12 @@ def relay_group() -> str:
 
 def relay_lanes() -> int:
     """AUDIT_RELAY_LANES: lanes of the relay; they can change once the outbox is drained."""
-    return env.integer("AUDIT_RELAY_LANES", 4, minimum=1)
+    return env.integer("AUDIT_RELAY_LANES", 4, minimum=1, maximum=1000)
 
 
 def relay_poll_seconds() -> float:
     """AUDIT_RELAY_POLL: how often a lane looks for new events when nobody wakes it."""
-    return env.seconds("AUDIT_RELAY_POLL", 0.05)
+    return env.seconds("AUDIT_RELAY_POLL", 0.05, minimum=0.001)
 
 
 def relay_interval_seconds() -> float:
@@ -228,7 +228,7 @@ def hot_events_per_minute() -> int:
 
 def frozen_seconds() -> float:
     """AUDIT_FROZEN_SECONDS: a consumer process silent for so long is killed and started again."""
-    return env.seconds("AUDIT_FROZEN_SECONDS", 30)
+    return env.seconds("AUDIT_FROZEN_SECONDS", 30, minimum=1)
 
 
 def lag_threshold() -> int:
@@ -243,7 +243,7 @@ def lag_seconds() -> float:
 
 def lag_sample_seconds() -> float:
     """AUDIT_LAG_SAMPLE_SECONDS: how often lag is sampled."""
-    return env.seconds("AUDIT_LAG_SAMPLE_SECONDS", 10)
+    return env.seconds("AUDIT_LAG_SAMPLE_SECONDS", 10, minimum=1)
 
 
 def outbox_days() -> int:
@@ -255,14 +255,14 @@ def outbox_days() -> int:
 
 def statsd_address() -> str:
     """DATADOG_STATSD: host:port of a Datadog agent that gets lag and alerts; empty: none."""
-    return env.text("DATADOG_STATSD", "")
+    return env.server("DATADOG_STATSD", "")
 
 
 def otlp_endpoint() -> str:
     """OTEL_EXPORTER_OTLP_ENDPOINT: where spans go by OTLP over HTTP; empty: nowhere. OpenTelemetry's other variables
     count as well.
     """
-    return env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    return env.url("OTEL_EXPORTER_OTLP_ENDPOINT", "", "http", "https")
 
 
 # The archive

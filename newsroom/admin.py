@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms import BaseFormSet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -57,6 +57,18 @@ def timeline_url(article: Article) -> str | None:
 
 def _sanitised(body: str) -> SafeString:
     return mark_safe(sanitiser()(body))  # noqa: S308 - it is what the sanitiser let through
+
+
+def _existing(model_admin: ModelAdmin, request: HttpRequest, object_id: str) -> Any:  # Any: of the admin's model
+    found = model_admin.get_object(request, object_id)
+    if found is None:
+        raise Http404(f"There is no {model_admin.opts.verbose_name} {object_id}.")
+    return found
+
+
+def _to_timeline(model_admin: ModelAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+    tracked = _existing(model_admin, request, object_id)
+    return redirect(reverse("admin:audittrail_timeline", args=[audittrail.article_id(tracked)]))
 
 
 class CreditInline(TabularInline):
@@ -147,8 +159,7 @@ class ArticleAdmin(ModelAdmin):
 
     @action(description="Timeline", icon="history", permissions=["timeline"])
     def timeline(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        article = self._existing(request, object_id)
-        return redirect(reverse("admin:audittrail_timeline", args=[audittrail.article_id(article)]))
+        return _to_timeline(self, request, object_id)
 
     @action(
         description="Send to review",
@@ -240,16 +251,10 @@ class ArticleAdmin(ModelAdmin):
             request._article = article  # type: ignore[attr-defined]  # requests are open for what is to be kept with them
         return article
 
-    def _existing(self, request: HttpRequest, object_id: str) -> Article:
-        article: Article | None = self.get_object(request, object_id)
-        if article is None:
-            raise Http404(f"There is no article {object_id}.")
-        return article
-
     def _move(
         self, request: HttpRequest, object_id: str, change: Callable[[Article, workflow.Requester], object], done: str
     ) -> HttpResponse:
-        article = self._existing(request, object_id)
+        article: Article = _existing(self, request, object_id)
         try:
             change(article, request.user)
         except workflow.TransitionRefused as refusal:
@@ -286,13 +291,42 @@ class TagAdmin(ModelAdmin):
 admin.site.unregister([get_user_model(), Group])
 
 
+class ChangedBySuperusers:
+    """Whoever may change users or groups can give themselves every permission: the permission to do so is not enough.
+
+    A mixin of their admins; what was changed is in the trail.
+    """
+
+    actions_detail = ("timeline",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_superuser(request)
+
+    @action(description="Timeline", icon="history", permissions=["timeline"])
+    def timeline(self: ModelAdmin, request: HttpRequest, object_id: str) -> HttpResponse:  # type: ignore[misc]  # a mixin
+        return _to_timeline(self, request, object_id)
+
+    def has_timeline_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("audittrail.view_auditevent")
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return request.user.is_active and request.user.is_superuser
+
+
 @admin.register(get_user_model())
-class NewsroomUserAdmin(_UserAdmin, ModelAdmin):
+class NewsroomUserAdmin(ChangedBySuperusers, _UserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class NewsroomGroupAdmin(GroupAdmin, ModelAdmin):
+class NewsroomGroupAdmin(ChangedBySuperusers, GroupAdmin, ModelAdmin):
     pass

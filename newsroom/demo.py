@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.contrib.auth.models import Group
 
+import audittrail
 from newsroom import roles
 from newsroom.models import Author
+
+SETUP = audittrail.Actor("service", "newsroom.demo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,13 @@ LOGINS = (
 )
 
 
-@transaction.atomic
 def create_logins() -> None:
     """Make every login, or set it back to its password and role."""
-    groups = roles.create_roles()
+    with audittrail.context(actor=SETUP, channel="command"):
+        _create_logins(roles.create_roles())
+
+
+def _create_logins(groups: dict[str, Group]) -> None:
     for login in LOGINS:
         user, _ = get_user_model().objects.get_or_create(username=login.username)
         user.is_staff, user.is_active = True, True

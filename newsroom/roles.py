@@ -1,4 +1,7 @@
-"""Who may do what: groups and their permissions, as `app.codename` or `app.view_*`."""
+"""Who may do what: groups and their permissions, as `app.codename` or `app.view_*`.
+
+No role changes users or groups: who does can be anybody. That is for superusers, and the trail has it.
+"""
 
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
@@ -34,10 +37,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "consumers.change_deadletter",
         "consumers.change_setasideevent",
         "auth.view_*",
-        "auth.add_user",
-        "auth.change_user",
     ),
-    AUDITOR: ("newsroom.view_*", "audittrail.view_*", "consumers.view_*"),
+    AUDITOR: ("newsroom.view_*", "audittrail.view_*", "consumers.view_*", "auth.view_*"),
 }
 
 

@@ -16,6 +16,7 @@ from django.utils.functional import LazyObject, cached_property
 from storages.backends.s3 import S3Storage
 
 from audittrail import conf
+from audittrail.env.addresses import without_credentials
 
 _CLIENT = Config(
     connect_timeout=3,
@@ -30,11 +31,11 @@ _NOT_NOW = (401, 403, 409, 429)
 
 
 class ObjectStoreError(Exception):
-    """The object store has not done what was asked. `reason`: what its client said of it."""
+    """The object store has not done what was asked. `reason`: what its client said of it. Neither shows credentials."""
 
     def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+        super().__init__(without_credentials(message))
+        self.reason = without_credentials(reason)
 
 
 class ObjectStoreUnavailable(ObjectStoreError):

@@ -16,6 +16,7 @@ from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundErro
 from elasticsearch.dsl import connections
 
 from audittrail import conf
+from audittrail.env.addresses import without_credentials
 from audittrail.events.event import EventKey
 from audittrail.search.documents import EventDocument, document_id
 
@@ -76,9 +77,8 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except TransportError as error:
-        raise SearchUnavailable(
-            f"Elasticsearch at {conf.elasticsearch_url()} does not answer ({type(error).__name__})."
-        ) from error
+        address = without_credentials(conf.elasticsearch_url())
+        raise SearchUnavailable(f"Elasticsearch at {address} does not answer ({type(error).__name__}).") from error
     except NotFoundError as error:
         raise SearchUnavailable(
             f"There is no search index {conf.search_index()} yet: the search sink makes it when it starts."

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,16 +105,24 @@ class Histogram:
     buckets: list[Bucket]
 
 
-def search(query: str = "", after: str | None = None, size: int = 25, article_id: str | None = None) -> ResultPage:
+def search(
+    query: str = "",
+    after: str | None = None,
+    size: int = 25,
+    article_id: str | None = None,
+    *,
+    without_kinds: Collection[str] = (),
+) -> ResultPage:
     """Events that match a query of the search box (see audittrail.search.query_language), newest first; those of one
     article by its sequence.
 
-    `after`: next_cursor of the page before; `size`: 1 to 100. Raises SearchUnavailable, BadCursor.
+    `after`: next_cursor of the page before; `size`: 1 to 100; `without_kinds`: kinds of articles left out. Raises
+    SearchUnavailable, BadCursor.
     """
     parsed, order = parse(query), _NEWEST_OF_ARTICLE if article_id else _NEWEST
     size = max(1, min(size, PAGE_LIMIT))
     answer = index.search(
-        query=_filter(parsed, article_id),
+        query=_filter(parsed, article_id, without_kinds),
         sort=order,
         search_after=_position(after, len(order)) if after else None,
         size=size + 1,
@@ -132,9 +141,11 @@ def search(query: str = "", after: str | None = None, size: int = 25, article_id
     )
 
 
-def histogram(query: str = "", article_id: str | None = None) -> Histogram:
-    """Events over time that match a query, publications counted apart. Raises SearchUnavailable."""
-    matching = _filter(parse(query), article_id)
+def histogram(query: str = "", article_id: str | None = None, *, without_kinds: Collection[str] = ()) -> Histogram:
+    """Events over time that match a query, publications counted apart, without some kinds of articles. Raises
+    SearchUnavailable.
+    """
+    matching = _filter(parse(query), article_id, without_kinds)
     span = _aggregated(
         matching, {"first": {"min": {"field": "occurred_at"}}, "last": {"max": {"field": "occurred_at"}}}
     )
@@ -200,14 +211,17 @@ def _position(cursor: str, length: int) -> list[int | str]:
     return position
 
 
-def _filter(query: Query, article_id: str | None) -> IndexQuery:
+def _filter(query: Query, article_id: str | None, without_kinds: Collection[str]) -> IndexQuery:
     conditions = [(_term(term), term.negated) for term in query.terms] + [
         (_range(period), period.negated) for period in query.periods
     ]
     wanted = [condition for condition, negated in conditions if not negated]
     if article_id:
         wanted.append({"term": {"article_id": article_id}})
-    return {"bool": {"filter": wanted, "must_not": [condition for condition, negated in conditions if negated]}}
+    unwanted = [condition for condition, negated in conditions if negated]
+    if without_kinds:
+        unwanted.append({"terms": {"kind": sorted(without_kinds)}})
+    return {"bool": {"filter": wanted, "must_not": unwanted}}
 
 
 def _range(period: Period) -> IndexQuery:

@@ -25,11 +25,11 @@ class BadCursor(ValueError):
     """A cursor that this list did not give out."""
 
 
-def articles(text: str = "", status: str = "", cursor: str | None = None) -> ArticlePage:
-    """A page of articles whose title, slug or identity has ``text`` and whose status is ``status``. Raises
-    BadCursor.
+def articles(text: str = "", status: str = "", cursor: str | None = None, kind: str = "") -> ArticlePage:
+    """A page of articles whose title, slug or identity has ``text`` and whose status is ``status``: those of ``kind``,
+    or of every kind that is not listed on request only. Raises BadCursor.
     """
-    events = _matching(text, status) if text or status else _last_events()
+    events = _of_kind(kind, _matching(text, status) if text or status else _last_events())
     if cursor:
         events = events.filter(_older_than(cursor))
     found = list(events.order_by("-recorded_at", "-event_id").defer(*_HEAVY)[: PAGE_SIZE + 1])
@@ -42,6 +42,12 @@ def statuses() -> list[tuple[str, str]]:
     """The statuses that tracked articles can have, as value and name."""
     fields = [each.field(each.status) for each in tracking.all_tracked() if each.status]
     return list(dict.fromkeys((str(value), str(name)) for field in fields for value, name in field.flatchoices))
+
+
+def _of_kind(kind: str, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+    if kind:
+        return events.filter(kind=kind)
+    return events.exclude(kind__in=[each.kind for each in tracking.all_tracked() if each.view_permission])
 
 
 def _last_events() -> QuerySet[AuditEvent]:

@@ -64,9 +64,9 @@ class Created(Action):
 
     def sentence(self, event: AuditEvent) -> SafeString:
         return (
-            format_html("<b>created</b> the article <q>{}</q>", event.title)
+            format_html("<b>created</b> the {} <q>{}</q>", _noun(event), event.title)
             if event.title
-            else mark_safe("<b>created</b> the article")
+            else format_html("<b>created</b> the {}", _noun(event))
         )
 
 
@@ -75,7 +75,7 @@ class Deleted(Action):
     icon, badge, tone = "delete", "deleted", "gone"
 
     def sentence(self, event: AuditEvent) -> SafeString:
-        return mark_safe("<b>deleted</b> the article")
+        return format_html("<b>deleted</b> the {}", _noun(event))
 
 
 @action("saved")
@@ -121,6 +121,12 @@ class StatusChanged(_StatusAction):
 
     def _verb(self) -> SafeString:
         return mark_safe("changed the <b>status</b> of")
+
+
+def _noun(event: AuditEvent) -> str:
+    """What this kind of article is called."""
+    known = tracking.tracked(event.kind)
+    return str(known.model._meta.verbose_name) if known else "article"
 
 
 def _status_field(event: AuditEvent) -> str:

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from audittrail.events.versions import VersionError
 from audittrail.models import AuditEvent, Head
 from audittrail.search import queries
+from audittrail.timeline import access
 from audittrail.timeline.version_walk import version
 from audittrail.web import serializers
 
@@ -85,6 +86,11 @@ class EventPages(_Pages):
 class _TrailView(APIView):
     permission_classes = (IsAuthenticated, MayReadTrail)
 
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Also the permission of the article's kind."""
+        super().initial(request, *args, **kwargs)
+        access.require_readable(request.user, kwargs.get("article_id"))
+
 
 class _TrailModelView(_TrailView, generics.GenericAPIView[Row]):
     filter_backends = ()
@@ -103,6 +109,9 @@ class Articles(_TrailModelView[Head], generics.ListAPIView[Head]):
     queryset = Head.objects.all()
     serializer_class = serializers.ArticleSerializer
     pagination_class = ArticlePages
+
+    def get_queryset(self) -> QuerySet[Head]:
+        return access.readable(self.request.user, super().get_queryset())
 
 
 @extend_schema(summary="One article", responses={200: serializers.ArticleSerializer} | _problems(404))
@@ -143,6 +152,9 @@ class Event(_TrailModelView[AuditEvent], generics.RetrieveAPIView[AuditEvent]):
     queryset = AuditEvent.objects.all()
     serializer_class = serializers.EventSerializer
     lookup_field = "event_id"
+
+    def get_queryset(self) -> QuerySet[AuditEvent]:
+        return access.readable(self.request.user, super().get_queryset())
 
 
 class ArticleVersion(_TrailView):
@@ -187,7 +199,11 @@ class Search(_TrailView):
     def get(self, request: Request) -> Response:
         """Events that match, newest first. 503 while the index is away."""
         try:
-            found = queries.search(request.query_params.get("q", ""), after=request.query_params.get("cursor") or None)
+            found = queries.search(
+                request.query_params.get("q", ""),
+                after=request.query_params.get("cursor") or None,
+                without_kinds=access.hidden_kinds(request.user),
+            )
         except queries.BadCursor as problem:
             raise ValidationError({"detail": f"cursor: {problem}"}) from problem
         except queries.SearchUnavailable as problem:

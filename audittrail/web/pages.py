@@ -11,7 +11,7 @@ from audittrail import tracking
 from audittrail.admin_base import AdminPage
 from audittrail.models import AuditEvent, Head
 from audittrail.search import queries
-from audittrail.timeline import articles
+from audittrail.timeline import access, articles
 from audittrail.timeline.filters import BadFilter
 from audittrail.timeline.overview import Overview, overview
 from audittrail.timeline.pages import newest_sequence
@@ -20,13 +20,15 @@ TemplateContext = dict[str, object]
 
 
 class TrailPage(AdminPage, TemplateView):
-    """A page that needs the permission to read the trail; it answers a filter that makes no sense with a 400 that
-    says so."""
+    """A page that needs the permission to read the trail, and that of the kind of its article; it answers a filter that
+    makes no sense with a 400 that says so.
+    """
 
     permission_required = "audittrail.view_auditevent"
     title = "Audit trail"
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        access.require_readable(request.user, kwargs.get("article_id"))
         try:
             return super().get(request, *args, **kwargs)
         except (BadFilter, articles.BadCursor, queries.BadCursor) as problem:

@@ -1,5 +1,6 @@
 """The search page of the trail in the admin."""
 
+from collections.abc import Collection
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -8,6 +9,7 @@ from django.utils.dateparse import parse_datetime
 
 from audittrail.events.html import marked
 from audittrail.search import queries, query_language
+from audittrail.timeline import access
 from audittrail.timeline.histogram import Histogram, draw_histogram
 from audittrail.timeline.overview import Bar
 from audittrail.web.pages import TemplateContext, TrailPage
@@ -28,8 +30,13 @@ class SearchPage(TrailPage):
             "histogram_since": urlencode({"q": f"{text} after:"}),
         }
         try:
-            answer = queries.search(text, after=self.request.GET.get("cursor") or None)
-            found |= {"answer": answer, "hits": [HitRow(hit) for hit in answer.hits], "histogram": _histogram(text)}
+            hidden = access.hidden_kinds(self.request.user)
+            answer = queries.search(text, after=self.request.GET.get("cursor") or None, without_kinds=hidden)
+            found |= {
+                "answer": answer,
+                "hits": [HitRow(hit) for hit in answer.hits],
+                "histogram": _histogram(text, hidden),
+            }
         except queries.SearchUnavailable as problem:
             found |= {"away": str(problem)}
         return super().get_context_data(**found, **kwargs)
@@ -52,8 +59,8 @@ class HitRow:
         ]
 
 
-def _histogram(text: str) -> Histogram | None:
-    buckets = queries.histogram(text).buckets
+def _histogram(text: str, hidden: Collection[str]) -> Histogram | None:
+    buckets = queries.histogram(text, without_kinds=hidden).buckets
     if not buckets:
         return None
     ends = [bucket.start for bucket in buckets[1:]] + [timezone.now()]

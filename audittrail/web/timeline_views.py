@@ -12,8 +12,8 @@ from audittrail.events import database_rows
 from audittrail.events.versions import is_reference
 from audittrail.models import AuditEvent, Fork, VerifiedHead
 from audittrail.search import index
-from audittrail.timeline import articles
-from audittrail.timeline.filters import Filters
+from audittrail.timeline import access, articles
+from audittrail.timeline.filters import BadFilter, Filters
 from audittrail.timeline.freshness import current_to, search_lag
 from audittrail.timeline.gaps import gaps
 from audittrail.timeline.histogram import draw_histogram
@@ -36,11 +36,16 @@ class ArticlesPage(TrailPage):
     def get_context_data(self, **kwargs: object) -> TemplateContext:
         filters = Filters.from_query(self.request.GET)
         status = self.request.GET.get("status", "").replace("\x00", "")
-        found = articles.articles(filters.text, status, self.request.GET.get("cursor") or None)
+        kinds = access.listed_on_request(self.request.user)
+        kind = self.request.GET.get("kind", "")
+        if kind and kind not in kinds:
+            raise BadFilter("kind", f"{kind[:40]!r} is not one of {', '.join(kinds) or 'those that you may read'}.")
+        found = articles.articles(filters.text, status, self.request.GET.get("cursor") or None, kind)
         listed = [view_models.event_row(event) for event in found.events]
-        asked = {"text": filters.text, "status": status}
+        asked = {"text": filters.text, "status": status, "kind": kind}
         older = _query(cursor=found.older, **asked) if found.older else ""
-        return super().get_context_data(rows=listed, older=older, statuses=articles.statuses(), **asked, **kwargs)
+        choices = {"statuses": articles.statuses(), "kinds": kinds}
+        return super().get_context_data(rows=listed, older=older, **choices, **asked, **kwargs)
 
 
 def _query(**parameters: str) -> str:
@@ -136,7 +141,8 @@ def export_file(request: HttpRequest, article_id: str, form: str) -> StreamingHt
 
 def to_event(request: HttpRequest, event_id: UUID) -> HttpResponse:
     """An event by its identity alone leads to its page."""
-    found = AuditEvent.objects.filter(pk=event_id).values_list("article_id", "sequence").first()
+    readable = access.readable(request.user, AuditEvent.objects.all())
+    found = readable.filter(pk=event_id).values_list("article_id", "sequence").first()
     if found is None:
         raise Http404(f"There is no event {event_id} in the database.")
     return redirect(reverse("admin:audittrail_event", args=found))

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from kombu.exceptions import OperationalError as BrokerAway
 
 from audittrail.admin_base import ReadOnlyAdmin
+from audittrail.env.addresses import without_credentials
 from consumers.models import DeadLetter, DeadLetterQuerySet
 from consumers.tasks import replay_dead_letters
 
@@ -62,7 +63,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         try:
             replay_dead_letters.delay(ids, request.user.pk)
         except BrokerAway as error:
-            messages.error(request, f"Nothing was put back, the task queue is away: {error}")
+            messages.error(request, without_credentials(f"Nothing was put back, the task queue is away: {error}"))
         else:
             messages.success(request, f"{len(ids)} dead letters are being put back.")
         return None

@@ -16,6 +16,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from audittrail import contracts
 from audittrail.contracts import EnrichedContract, RawContract, SchemaDocument
 from audittrail.contracts.codec import Codec
+from audittrail.env.addresses import without_credentials
 from audittrail.events.event import EnrichedEvent, Event
 from consumers import conf
 from consumers.errors import NotReady
@@ -99,13 +100,15 @@ def _translated(missing: Exception) -> Iterator[None]:
     except SchemaRegistryError as error:
         if error.http_status_code == 404:
             raise missing from error
-        raise NotReady(f"the schema registry answers {error}") from error
+        raise NotReady(without_credentials(f"the schema registry answers {error}")) from error
     except httpx.HTTPError as error:
         raise NotReady(_away(error)) from error
 
 
 def _away(error: httpx.HTTPError) -> str:
-    return f"the schema registry at {conf.schema_registry_url()} is away: {error or type(error).__name__}"
+    return without_credentials(
+        f"the schema registry at {conf.schema_registry_url()} is away: {str(error) or type(error).__name__}"
+    )
 
 
 @cache

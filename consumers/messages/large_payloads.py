@@ -12,6 +12,7 @@ from audittrail import contracts
 from audittrail.archive import large_payloads
 from audittrail.archive.object_storage import ObjectStoreError
 from audittrail.contracts.codec import AnyEvent, Codec, UndecodableEvent
+from audittrail.env.addresses import without_credentials
 from audittrail.events.event import Event
 from audittrail.events.versions import is_reference
 from consumers.errors import NotReady
@@ -85,4 +86,4 @@ def _available() -> Iterator[None]:
     try:
         yield
     except ObjectStoreError as error:
-        raise NotReady(f"the object store at {audit.s3_endpoint_url()}: {error.reason}") from error
+        raise NotReady(f"the object store at {without_credentials(audit.s3_endpoint_url())}: {error.reason}") from error

@@ -15,8 +15,8 @@ _TYPES = {Verdict.OK: "success", Verdict.WARN: "warning", Verdict.UNKNOWN: "warn
 
 @cache
 def _statsd() -> DogStatsd | None:
-    host, _, port = conf.statsd_address().partition(":")
-    return DogStatsd(host=host, port=int(port or 8125), constant_tags=[f"prefix:{conf.prefix()}"]) if host else None
+    host, _, port = conf.statsd_address().rpartition(":")
+    return DogStatsd(host=host, port=int(port), constant_tags=[f"prefix:{conf.prefix()}"]) if host else None
 
 
 def gauge(stage: str, lag: int | None) -> None:

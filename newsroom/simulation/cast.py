@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, User
-from django.db import transaction
 
+import audittrail
 from newsroom import roles
 from newsroom.models import Author
+
+HIRING = audittrail.Actor("service", "newsroom.simulation")
 
 REPORTER, SUB_EDITOR, DESK_EDITOR = "Reporter", "Sub-editor", "Desk editor"
 _GROUP_OF_ROLE = {REPORTER: roles.REPORTER, SUB_EDITOR: roles.REPORTER, DESK_EDITOR: roles.EDITOR}
@@ -42,11 +44,11 @@ class Member:
     desk: str
 
 
-@transaction.atomic
 def hire() -> list[Member]:
     """The cast, made where it does not exist."""
-    groups = roles.create_roles()
-    return [_member(name, role, desk, groups[_GROUP_OF_ROLE[role]]) for name, role, desk in _PEOPLE]
+    with audittrail.context(actor=HIRING, channel="simulation"):
+        groups = roles.create_roles()
+        return [_member(name, role, desk, groups[_GROUP_OF_ROLE[role]]) for name, role, desk in _PEOPLE]
 
 
 def _member(name: str, role: str, desk: str, group: Group) -> Member:

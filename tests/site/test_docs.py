@@ -7,6 +7,7 @@ import runpy
 import pytest
 from django.core.management import get_commands
 
+import auditsite.conf
 import audittrail.conf
 import consumers.conf
 import stack
@@ -54,7 +55,7 @@ def defaults(monkeypatch) -> dict[str, object]:
         return default
 
     monkeypatch.setattr(env, "read", read)
-    for module in (audittrail.conf, consumers.conf):
+    for module in (audittrail.conf, consumers.conf, auditsite.conf):
         for _, accessor in inspect.getmembers(module, inspect.isfunction):
             if accessor.__module__ == module.__name__ and not inspect.signature(accessor).parameters:
                 accessor()

@@ -4,6 +4,7 @@ from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.table import Table
 
+from audittrail.env.addresses import without_credentials
 from consumers import conf
 from consumers.kafka import clients, topics
 from consumers.management.console import WIDTH, console
@@ -24,7 +25,7 @@ class Command(BaseCommand):
             left = self._compare(repair=not check)
         except KafkaException as error:
             raise CommandError(
-                f"Kafka at {conf.kafka_bootstrap_servers()}: {error.args[0].str()}. "
+                f"Kafka at {without_credentials(conf.kafka_bootstrap_servers())}: {error.args[0].str()}. "
                 "Is it running, and is the address right?"
             ) from error
         if left:

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audittrail import contracts
 from audittrail.contracts import compatibility
+from audittrail.env.addresses import without_credentials
 from consumers import conf
 from consumers.kafka import schema_registry
 
@@ -36,10 +37,12 @@ class Command(BaseCommand):
             else:
                 self._register(pending)
         except SchemaRegistryError as error:
-            raise CommandError(f"The schema registry refuses: {error}") from error
+            raise CommandError(without_credentials(f"The schema registry refuses: {error}")) from error
         except httpx.HTTPError as error:
             raise CommandError(
-                f"The schema registry at {conf.schema_registry_url()} does not answer: {error}. Is it running?"
+                without_credentials(
+                    f"The schema registry at {conf.schema_registry_url()} does not answer: {error}. Is it running?"
+                )
             ) from error
 
     def _demand_compatible(self) -> None:

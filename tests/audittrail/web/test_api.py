@@ -132,7 +132,7 @@ def test_a_search_gives_hits_and_what_was_not_understood(api, monkeypatch):
     )
     asked = []
 
-    def search(text: str, after: str) -> queries.ResultPage:
+    def search(text: str, after: str, without_kinds: list[str]) -> queries.ResultPage:
         asked.append((text, after))
         return found
 
