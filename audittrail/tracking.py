@@ -1,7 +1,7 @@
 """Which models are tracked, and what of them.  One call of `track` plugs a model in."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -144,18 +144,12 @@ def track(
     kind = kind or model._meta.label_lower
     fields, texts, masked = tuple(fields), tuple(texts), frozenset(masked)
     _require_identity(model)
-    for name in (*fields, *texts):
-        column_field(model, name)
-    for name in sorted(set(fields) & set(texts)):
-        raise ImproperlyConfigured(f"track({kind}): {name!r} is among both fields and texts. Choose one.")
+    _require_columns(kind, model, fields, texts)
     _require(title in fields, kind, "title", title, "fields")
     _require(status is None or status in fields, kind, "status", status, "fields")
     for name in masked:
         _require(name in fields, kind, "masked", name, "fields (long texts cannot be masked)")
-    for name, label in (labels or {}).items():
-        is_foreign_key = name in fields and column_field(model, name).is_relation
-        _require(is_foreign_key, kind, "labels", name, "the foreign keys in fields")
-        column_field(related_model(column_field(model, name)), label)
+    _require_labels(kind, model, fields, labels or {})
     tables = tuple(_relation_table(model, relation) for relation in relations)
     _require_own_names(kind, (*fields, *texts, *(table.name for table in tables)))
     parents = _parents_with(model, (*fields, *texts))
@@ -173,6 +167,20 @@ def track(
         masked,
         view_permission,
     )
+
+
+def _require_columns(kind: str, model: type[models.Model], fields: tuple[str, ...], texts: tuple[str, ...]) -> None:
+    for name in (*fields, *texts):
+        column_field(model, name)
+    for name in sorted(set(fields) & set(texts)):
+        raise ImproperlyConfigured(f"track({kind}): {name!r} is among both fields and texts. Choose one.")
+
+
+def _require_labels(kind: str, model: type[models.Model], fields: tuple[str, ...], labels: Mapping[str, str]) -> None:
+    for name, label in labels.items():
+        is_foreign_key = name in fields and column_field(model, name).is_relation
+        _require(is_foreign_key, kind, "labels", name, "the foreign keys in fields")
+        column_field(related_model(column_field(model, name)), label)
 
 
 def track_actor(

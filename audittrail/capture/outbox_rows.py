@@ -98,7 +98,7 @@ require_same_fields(
     "audittrail.capture.outbox_rows.OutboxRow",
     [field.attname for field in OutboxEvent._meta.concrete_fields],
     "audittrail.models.OutboxEvent",
-    remedy="change both, and what capture/sql/capture.sql inserts",
+    remedy="change both, and what capture/sql/fold_*.sql insert",
 )
 
 

@@ -138,4 +138,4 @@ def test_a_renamed_function_is_found(tmp_path):
 
 def test_members_and_functions_of_the_database_are_known():
     assert "Record.source" in defined(ROOT / "consumers" / "records.py")
-    assert "audit_touch" in defined(ROOT / "audittrail" / "capture" / "sql" / "capture.sql")
+    assert "audit_touch" in defined(ROOT / "audittrail" / "capture" / "sql" / "touch.sql")
