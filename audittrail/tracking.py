@@ -152,21 +152,10 @@ def track(
     _require_labels(kind, model, fields, labels or {})
     tables = tuple(_relation_table(model, relation) for relation in relations)
     _require_own_names(kind, (*fields, *texts, *(table.name for table in tables)))
-    parents = _parents_with(model, (*fields, *texts))
     _tracked[kind] = Tracked(
-        kind,
-        model,
-        parents,
-        fields,
-        texts,
-        tables,
-        labels or {},
-        title,
-        status,
-        frozenset(published),
-        masked,
-        view_permission,
-    )
+        kind, model, _parents_with(model, (*fields, *texts)), fields, texts, tables, labels or {}, title, status,
+        frozenset(published), masked, view_permission,
+    )  # fmt: skip
 
 
 def _require_columns(kind: str, model: type[models.Model], fields: tuple[str, ...], texts: tuple[str, ...]) -> None:

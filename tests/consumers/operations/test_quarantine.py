@@ -52,7 +52,7 @@ def admin_client(own_trail) -> Client:
 def _events() -> dict[int, Event]:
     codec = Codec(contracts.RAW, contracts.latest(contracts.RAW), 0)
     found = [codec.decode(message.value(), schemas().by_id) for message in committed(conf.raw_topic())]
-    return {event["sequence"]: event for event in found}
+    return {event["sequence"]: event for event in found if event["kind"] == "newsroom.article"}
 
 
 def _stored(article: Article) -> int:
