@@ -145,10 +145,7 @@ def track(
     fields, texts, masked = tuple(fields), tuple(texts), frozenset(masked)
     _require_identity(model)
     _require_columns(kind, model, fields, texts)
-    _require(title in fields, kind, "title", title, "fields")
-    _require(status is None or status in fields, kind, "status", status, "fields")
-    for name in masked:
-        _require(name in fields, kind, "masked", name, "fields (long texts cannot be masked)")
+    _require_roles(kind, fields, title, status, masked)
     _require_labels(kind, model, fields, labels or {})
     tables = tuple(_relation_table(model, relation) for relation in relations)
     _require_own_names(kind, (*fields, *texts, *(table.name for table in tables)))
@@ -163,6 +160,13 @@ def _require_columns(kind: str, model: type[models.Model], fields: tuple[str, ..
         column_field(model, name)
     for name in sorted(set(fields) & set(texts)):
         raise ImproperlyConfigured(f"track({kind}): {name!r} is among both fields and texts. Choose one.")
+
+
+def _require_roles(kind: str, fields: tuple[str, ...], title: str, status: str | None, masked: Iterable[str]) -> None:
+    _require(title in fields, kind, "title", title, "fields")
+    _require(status is None or status in fields, kind, "status", status, "fields")
+    for name in masked:
+        _require(name in fields, kind, "masked", name, "fields (long texts cannot be masked)")
 
 
 def _require_labels(kind: str, model: type[models.Model], fields: tuple[str, ...], labels: Mapping[str, str]) -> None:
