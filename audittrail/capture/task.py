@@ -1,16 +1,15 @@
 """Celery tasks that change articles: on behalf of the actor who asked for them."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from celery import Task
+from celery import Task, current_task
+from celery.signals import before_task_publish
 
-from audittrail.capture.context import Actor, Context, Origin, context, current
+from audittrail.capture.acting import Actor, Context, Origin, current
+from audittrail.capture.context import context
 
 if TYPE_CHECKING:
-    from celery.result import AsyncResult
-
     AnyTask = Task[Any, Any]  # of whatever arguments and result
 else:
     AnyTask = Task
@@ -29,28 +28,37 @@ class AuditedTask(AnyTask):
     """`@shared_task(base=AuditedTask)`: the task's changes belong to the actor and request that sent it, through
     channel `task`.
 
-    Called in this process (directly, by apply() or eagerly) it acts for the context around it.  Without any context
-    (sent by beat, from a shell), it acts as the service of its own name.  It runs in one transaction.
+    The sender's context goes along however it is sent: also as a part of a chain, group or chord, by a task of any
+    kind, as a link, retried or replaced.  Called in this process (directly, by apply() or eagerly) it acts for the
+    context around it.  Without any context (sent by beat, from a shell), it acts as the service of its own name.  It
+    runs in one transaction.
     """
 
     abstract = True
 
-    def apply_async(
-        self, *args: Any, headers: Mapping[str, object] | None = None, **options: Any
-    ) -> "AsyncResult[Any]":
-        """As Celery's, with the context of the sender in a header."""
-        sender = current()
-        sent: dict[str, Any] = dict(headers or {})
-        if sender:
-            sent[_HEADER] = _as_header(sender)
-        return super().apply_async(*args, headers=sent, **options)
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        sent: SentContext | None = (self.request.headers or {}).get(_HEADER) or self.request.get(_HEADER)
-        sender = _received(sent) if sent else current() or Context(Actor("service", self.name))
+        sender = _sender_of(self.request) or current() or Context(Actor("service", self.name))
         origin = {**asdict(sender.origin), "channel": "task"}
         with context(actor=sender.actor, **origin):
             return super().__call__(*args, **kwargs)
+
+
+@before_task_publish.connect(dispatch_uid="audittrail.capture.task")
+def send_context(headers: dict[str, Any] | None = None, **_: object) -> None:
+    """Give a message the context in which it is sent, or that of the task that has just run: Celery sends what follows
+    a task when its code has returned.
+    """
+    if headers is None or _HEADER in headers:
+        return
+    sender = current() or (_sender_of(current_task.request) if current_task else None)
+    if sender:
+        headers[_HEADER] = _as_header(sender)
+
+
+def _sender_of(request: Any) -> Context | None:
+    """The context that a message brought; headers are attributes of a task's request."""
+    sent: SentContext | None = (request.headers or {}).get(_HEADER) or request.get(_HEADER)
+    return _received(sent) if sent else None
 
 
 def _as_header(sender: Context) -> SentContext:

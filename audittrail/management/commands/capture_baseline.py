@@ -5,7 +5,7 @@ from django.db import connections, transaction
 from rich.console import Console
 from rich.progress import track
 
-from audittrail.capture.context import Actor, Context, Origin
+from audittrail.capture.acting import Actor, Context, Origin
 from audittrail.capture.expressions import quoted
 from audittrail.tracking import Tracked, all_tracked, column_name, primary_key_of
 
@@ -48,5 +48,5 @@ def _unknown(tracked: Tracked) -> list[str]:
 def _capture(kind: str, pks: list[str]) -> None:
     context = Context(Actor("system", "capture_baseline"), Origin(channel="baseline"))
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
-        cursor.execute("SELECT audit_enter(%s)", [context.as_setting()])
+        cursor.execute("SELECT audit_enter(%s)", [context.setting])
         cursor.execute("SELECT audit_baseline(%s, %s)", [kind, pks])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from audittrail.capture.context import ORIGIN_LIMIT, Actor, Context, Origin
+from audittrail.capture.acting import ORIGIN_LIMIT, Actor, Context, Origin
 from audittrail.capture.task import _received
 
 WRONG: Any = 7
