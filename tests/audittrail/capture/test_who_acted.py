@@ -186,27 +186,27 @@ def plain(*_: object) -> None:
 
 
 @shared_task(base=AuditedTask, name="tests.who_acted.retried", bind=True, max_retries=1)
-def retried(self) -> None:
+def retried(self, *_: object) -> None:
     if not self.request.retries:
         raise self.retry(countdown=0)
     save()
 
 
 @shared_task(base=AuditedTask, name="tests.who_acted.replaced", bind=True)
-def replaced(self) -> None:
+def replaced(self, *_: object) -> None:
     raise self.replace(audited.si())
 
 
 SENT = {
-    "delay": audited.delay,
+    "delay": lambda: audited.delay(1),
     "by name": lambda: audited.app.send_task(audited.name),
     "second of a chain": lambda: chain(plain.si(), audited.si()).delay(),
     "behind two plain tasks": lambda: chain(plain.si(), plain.si(), audited.si()).delay(),
     "group": lambda: group(audited.si(), audited.si()).delay(),
     "body of a chord": lambda: chord([plain.si(), plain.si()], audited.si()).delay(),
     "link": lambda: plain.apply_async(link=audited.si()),
-    "retry": retried.delay,
-    "replacement": replaced.delay,
+    "retry": lambda: retried.delay(1),
+    "replacement": lambda: replaced.delay(1),
 }
 
 
