@@ -70,10 +70,10 @@ def _no_check_at_the_first_request() -> None:
 
 
 @contextmanager
-def cloned_database(label: str) -> Iterator[str]:
-    """A database of this run, cloned from the migrated template and dropped at the end; its name."""
+def cloned_database(label: str, template: str = f"{RUN}_template") -> Iterator[str]:
+    """A database of this run, cloned from a template, the migrated one by default, and dropped at the end; its name."""
     name = f"{RUN}_{label}"
-    _maintain(f'CREATE DATABASE "{name}" TEMPLATE "{RUN}_template"')
+    _maintain(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield name
     _maintain(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 

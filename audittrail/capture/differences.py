@@ -22,10 +22,11 @@ class Kind(IntEnum):
 
     DEFINITION = 1
     TRIGGER = 2
-    LEFTOVER = 3
-    RIGHT = 4
-    OWNER = 5
-    MODEL = 6
+    UNWANTED_TRIGGER = 3
+    LEFTOVER = 4
+    RIGHT = 5
+    OWNER = 6
+    MODEL = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ class _Comparison:
             if is_ours and not cloned and trigger.place not in wanted and trigger.table not in self._anew:
                 subject = f"trigger {trigger.name} of {_name((trigger.namespace, trigger.table))}"
                 statements = (trigger.removal(),)
-                yield Difference(Kind.TRIGGER, subject, "is wanted no more", statements, trigger.quoted_table)
+                yield Difference(Kind.UNWANTED_TRIGGER, subject, "is wanted no more", statements, trigger.quoted_table)
 
     def _unwanted_functions(self) -> Iterator[Difference]:
         names = {each.name for each in self._wanted.functions}

@@ -5,7 +5,7 @@ fraction of a second at a time; then what is wanted no more goes.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from itertools import groupby
 
@@ -17,7 +17,8 @@ from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from psycopg.errors import LockNotAvailable
 
-from audittrail.capture.differences import Difference, named
+from audittrail.capture.differences import Difference, Kind, named
+from audittrail.capture.expressions import quoted
 from audittrail.capture.grants import right_differences
 from audittrail.capture.inspection import compare, inspect
 from audittrail.capture.schema import EarlierNames
@@ -51,14 +52,26 @@ def install(
     return inspect(alias).problems
 
 
-def install_within(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -> list[Difference]:
-    """Mend what differs in the transaction that is open, and return what that was; what is right is not touched."""
+def install_within(
+    connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None, tables: Collection[str] | None = None
+) -> list[Difference]:
+    """Mend what differs in the transaction that is open, and return what that was; what is right is not touched.
+
+    tables: the only ones that triggers are added to, as the transaction has their locks.
+    """
     comparison = compare(connection, earlier)
-    if statements := _statements(comparison.differences):
+    found = [each for each in comparison.differences if tables is None or _is_due_at_once(each, tables)]
+    if statements := _statements(found):
         with connection.cursor() as cursor:
             _execute(cursor, statements)
             _execute(cursor, comparison.capture.rows)
-    return comparison.differences
+    return found
+
+
+def _is_due_at_once(difference: Difference, tables: Collection[str]) -> bool:
+    if difference.kind is Kind.TRIGGER:
+        return difference.table in {quoted(each) for each in tables}
+    return difference.kind in (Kind.DEFINITION, Kind.UNWANTED_TRIGGER)
 
 
 def install_after_migrate(sender: AppConfig, using: str, **_: object) -> None:

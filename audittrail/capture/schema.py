@@ -90,15 +90,14 @@ class Schema:
         found = self._column(field)
         return found[1].type if found else ""
 
-    def identity(self) -> dict[tuple[str, str], tuple[int, Column]]:
-        """What tells that a column is another one than before: by table and column, as the models name them."""
-        return {
-            (model._meta.db_table, column_name(each)): (table.oid, found[1])
-            for model in _models()
-            if (table := self._table(model))
-            for each in model._meta.local_concrete_fields
-            if each.column and (found := self._column(each))
-        }
+    def identity(self, field: "ColumnField") -> tuple[int, Column] | None:
+        """What tells that the column of a field is another one than before; None where it is absent."""
+        table, found = self._table(field.model), self._column(field)
+        return (table.oid, found[1]) if table and found else None
+
+    def tables_unlike(self, other: "Schema") -> set[str]:
+        """Tables that have other columns than in the other one, by the names that they have here."""
+        return {name for name, table in self._tables.items() if other._tables.get(name) != table}
 
     def _table(self, model: type[models.Model]) -> Table | None:
         name = model._meta.db_table
@@ -107,10 +106,19 @@ class Schema:
 
     def _column(self, field: "ColumnField") -> tuple[str, Column] | None:
         table, name = self._table(field.model), column_name(field)
-        names = (name, *self._earlier.columns.get((field.model._meta.db_table, name), ()))
         if table is None:
             return None
-        return next(((each, table.columns[each]) for each in names if each in table.columns), None)
+        names = (name, *self._earlier.columns.get((field.model._meta.db_table, name), ()))
+        found = next((each for each in names if each in table.columns), None)
+        if found is None or (found == name and self._is_of_another(name, field.model, table)):
+            return None
+        return found, table.columns[found]
+
+    def _is_of_another(self, column: str, model: type[models.Model], table: Table) -> bool:
+        """Whether a column is still that of another field, which will give its name up."""
+        earlier = self._earlier.columns
+        others = (last for (place, last), names in earlier.items() if place == model._meta.db_table and column in names)
+        return any(last != column and last not in table.columns for last in others)
 
 
 def read(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -> Schema:
@@ -133,6 +141,47 @@ _COLUMNS = """
 SELECT c.relname, c.oid::bigint, a.attname, a.attnum, format_type(a.atttypid, NULL), a.atttypmod
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace"""
+
+
+def changes(before: Schema, after: Schema) -> dict[str, list[str]]:
+    """By kind, the names of its fields whose columns are other ones than before, so that their values may be: added,
+    removed, or of another type. `images/%/caption` stands for the values of related rows.
+    """
+    found = {}
+    for tracked in all_tracked():
+        was, now = _identities(tracked, before), _identities(tracked, after)
+        if names := [name for name in was if _may_differ(was[name], now[name])]:
+            found[tracked.kind] = names
+    return found
+
+
+_Identity = tuple[int, Column] | None
+
+
+def _identities(tracked: Tracked, schema: Schema) -> dict[str, tuple[_Identity, ...]]:
+    found: dict[str, tuple[_Identity, ...]] = {
+        name: (schema.identity(tracked.field(name)),) for name in (*tracked.fields, *tracked.texts)
+    }
+    for each in tracked.relations:
+        columns = (each.owner, each.value, each.order, each.target)
+        found[each.name] = tuple(schema.identity(column) for column in columns)
+        found |= {f"{each.name}/%/{own.name}": (schema.identity(own),) for own in (*each.fields, *each.texts)}
+    return found
+
+
+_TEXT = ("character varying", "text")
+
+
+def _may_differ(was: tuple[_Identity, ...], now: tuple[_Identity, ...]) -> bool:
+    return any(one != two and not _is_wider(one, two) for one, two in zip(was, now, strict=True))
+
+
+def _is_wider(was: _Identity, now: _Identity) -> bool:
+    """Whether a column of texts has become one of longer texts: no value is another then."""
+    if was is None or now is None or (was[0], was[1].number) != (now[0], now[1].number):
+        return False
+    is_text = was[1].type in _TEXT and now[1].type in _TEXT
+    return is_text and (now[1].modifier == -1 or -1 < was[1].modifier <= now[1].modifier)
 
 
 def tracked_in(schema: Schema) -> list[Tracked]:

@@ -235,9 +235,12 @@ def _among(wanted: str | None, name: str, found: str) -> str:
 
 
 def dispatch_functions(tracked: list[Tracked]) -> list[Function]:
-    """The functions by which the fold asks a kind for its state, its texts, its title, its status and its fields."""
-    titles = {t.kind: literal(t.title) for t in tracked}
-    statuses = {t.kind: literal(t.status) for t in tracked if t.status}
+    """The functions by which the fold asks a kind for its state, its texts, its title, its status and its fields.
+
+    A kind that has no table, as a migration has removed it, has no articles; titles tell what they were called.
+    """
+    titles = {t.kind: literal(t.title) for t in all_tracked()}
+    statuses = {t.kind: literal(t.status) for t in all_tracked() if t.status}
     fields = {t.kind: array(literal(name) for name in t.names) for t in tracked}
     kinds = [t.kind for t in tracked]
     query = "RETURN QUERY SELECT * FROM"
@@ -260,7 +263,7 @@ def _dispatch(kinds: list[str], name: str, arguments: str, returns: str, answer:
     body = f"""
 BEGIN
   {branches}
-  RAISE EXCEPTION 'the audit trail tracks no %', kind USING HINT = 'Track its model, then run manage.py migrate.';
+  RETURN{"" if "QUERY" in answer else " NULL"};
 END """
     return Function(name, arguments, returns, "plpgsql", body, volatility="STABLE")
 

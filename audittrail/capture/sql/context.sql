@@ -45,5 +45,13 @@ END $$;
 CREATE OR REPLACE FUNCTION audit_record_save(kind text, object_pk text) RETURNS void LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = @schema@, pg_temp AS $$
 BEGIN
+  PERFORM audit_require_tracked(kind);
   PERFORM audit_touch(kind, object_pk, '{}', false, '{}', '{}', '{}', true);
+END $$;
+
+CREATE OR REPLACE FUNCTION audit_require_tracked(kind text) RETURNS void LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF audit_fields(kind) IS NULL THEN
+    RAISE EXCEPTION 'the audit trail tracks no %', kind USING HINT = 'Track its model, then run manage.py migrate.';
+  END IF;
 END $$;

@@ -7,8 +7,35 @@ DECLARE
     WHERE NOT EXISTS (
       SELECT 1 FROM audittrail_head h WHERE h.article_id = audit_baseline.kind || ':' || pk AND h.alive));
 BEGIN
+  PERFORM audit_require_tracked(kind);
   PERFORM audit_touch(kind, pk, '{}', true, '{}', '{}', '{}') FROM unnest(missing) AS pk;
   RETURN cardinality(missing);
+END $$;
+
+-- Makes an event of what a migration did to articles of a kind: to all of them where it changed these fields (patterns of
+-- LIKE), else to those that were captured with other fields than are tracked now.  Returns how many were asked.  In
+-- portions, so that memory is enough for any number.
+CREATE OR REPLACE FUNCTION audit_follow(kind text, changed_fields text[]) RETURNS bigint LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = @schema@, pg_temp @settings@ AS $$
+DECLARE
+  fields text[] := coalesce(audit_fields(kind), '{}');
+  pks text[] := ARRAY(
+    SELECT h.object_pk FROM audittrail_head h
+    WHERE h.kind = audit_follow.kind AND h.alive
+      AND (changed_fields <> '{}' OR audit_has_fields(h, h.kind) IS NOT TRUE)
+    ORDER BY h.article_id);
+BEGIN
+  FOR portion IN 0 .. (cardinality(pks) - 1) / 1000 LOOP
+    PERFORM audit_touch(h.kind, h.object_pk, ARRAY(
+        SELECT n FROM (SELECT jsonb_object_keys(h.scalars || h.relations || h.text_hashes) UNION SELECT unnest(fields)) u (n)
+        WHERE n LIKE ANY (changed_fields) OR n <> ALL (fields) OR NOT (h.scalars || h.relations || h.text_hashes) ? n
+      ), false, '{}', '{}', '{}')
+    FROM audittrail_head h
+    WHERE h.article_id = ANY (ARRAY(
+      SELECT audit_follow.kind || ':' || pk FROM unnest(pks[portion * 1000 + 1 : portion * 1000 + 1000]) AS pk));
+    PERFORM audit_fold_now();
+  END LOOP;
+  RETURN cardinality(pks);
 END $$;
 
 -- Articles whose live rows are not what was last captured of them, and in which fields: changed while triggers were

@@ -150,8 +150,7 @@ def test_a_model_that_cannot_be_captured_is_named_and_the_others_are_captured(
 def test_a_model_of_another_database_is_named(tracked_besides, settings):
     settings.DATABASE_ROUTERS = [Elsewhere()]
     tracking.track(unmanaged("Page", "pages"), fields=["title"], title="title")
-    (left,) = inspect().problems
-    assert "is kept in another database" in left.problem
+    assert any("is kept in another database" in left.problem for left in inspect().problems)
 
 
 class Elsewhere:

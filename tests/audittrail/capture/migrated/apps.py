@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class MigratedConfig(AppConfig):
+    name = "tests.audittrail.capture.migrated"
+    label = "migrated"
