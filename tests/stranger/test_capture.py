@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from audittrail.contracts.validation import validate
 from audittrail.events.versions import rebuild
 from audittrail.integrity.chain import Chain
 
@@ -130,6 +131,15 @@ def test_a_contributor_who_is_deleted_leaves_the_article(newsroom, last_change):
     assert event["labels"] == {"contributions": {person: "Ada"}}
 
 
+def test_an_editor_who_is_deleted_leaves_a_name(newsroom, last_change):
+    editor = newsroom.run(
+        "e = Person.objects.create(email=f'{a.pk}@example.com', name='Lin'); a.editor = e; a.save(); answer = str(e.pk)"
+    )
+    event = last_change("e.delete()")
+    assert event["changes"] == [scalar("editor", editor, None)]
+    assert event["labels"] == {"editor": {editor: "Lin"}}
+
+
 @pytest.mark.parametrize(
     ("field", "value", "canonical"),
     [
@@ -227,6 +237,8 @@ def test_children_that_come_change_move_and_go_leave_whole_chains_and_no_drift(s
     for each in (article, other):
         chain, events = Chain(each), site.decoded_events(each)
         assert [found for event in events for found in chain.feed(event)] == []
+        for event in events:
+            validate(event)
         assert site.drift(each) == []
         live = rebuild(events)
         assert live.values["body"] == ("" if each == other else "<p>More cracks.</p>")
