@@ -57,7 +57,7 @@ unit: .venv
 
 # What lint finds, then all tests, on a stack of their own that is ended whatever happens. ARGS go to pytest. Three at a time, as some wait for a time-out to pass.
 test: export STACK := test
-test: PROGRAMS := kcat chromium
+test: PROGRAMS := kcat chromium pgbouncer
 test: .venv programs lint
 	@trap '$(PYTHON) -m stack down > /dev/null' EXIT; $(PYTHON) -m stack up && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 

@@ -1,6 +1,6 @@
 """Debian packages: installed where we may, else the command that installs them is the remedy.
 
-`python -m stack.packages kcat chromium` does it for programs that only the tests use.
+`python -m stack.packages kcat chromium pgbouncer` does it for programs that only the tests use.
 """
 
 import os
@@ -19,6 +19,7 @@ COMMANDS = {
     "default-jre-headless": "java",
     "maven": "mvn",
     "kcat": "kcat",
+    "pgbouncer": "/usr/sbin/pgbouncer",
     "chromium": "chromium",
 }
 

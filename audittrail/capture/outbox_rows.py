@@ -47,7 +47,9 @@ Texts = dict[str, tuple[str | None, str | None]]
 
 
 class CapturedChange(TypedDict):
-    """A changed field as capture notes it: the values of scalars, the identities of relations; texts are apart."""
+    """A changed field as capture notes it: the values of scalars, the identities of relations; texts are apart, but for
+    one that went with its row, which has `before` only.
+    """
 
     field: str
     kind: ChangeKind
@@ -247,7 +249,7 @@ def _change(entry: CapturedChange, texts: Texts, is_keyframe: bool) -> Change:
     change = change_record(**entry)
     if change["kind"] == "relation":
         change["before_ids"], change["after_ids"] = change["before_ids"] or [], change["after_ids"] or []
-    if change["kind"] == "text":
+    if change["kind"] == "text" and change["field"] in texts:
         _set_text(change, *texts[change["field"]], is_keyframe=is_keyframe)
     return change
 

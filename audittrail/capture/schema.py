@@ -20,6 +20,7 @@ from audittrail.tracking import (
     all_tracked,
     column_name,
     primary_key_of,
+    referred_field,
     related_model,
 )
 
@@ -224,7 +225,7 @@ def _among(names: set[str], wanted: Iterable[str]) -> tuple[str, ...]:
 
 def _named(reference: "ColumnField", label: str) -> tuple["ColumnField", "ColumnField"]:
     other = related_model(reference)
-    return primary_key_of(other), other._meta.get_field(label)  # type: ignore[return-value]
+    return referred_field(reference), other._meta.get_field(label)  # type: ignore[return-value]
 
 
 def _present_relation(relation: RelationTable, schema: Schema) -> RelationTable | None:

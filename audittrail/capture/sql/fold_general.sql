@@ -48,7 +48,10 @@ BEGIN
                j.text_fields <> '{}' OR j.is_insert OR NOT j.was_alive OR j.keyframe_due
                OR (j.sequence + 1) % @keyframe_interval@ = 0
                OR (j.short_now - j.explained_fields) IS DISTINCT FROM (j.short_before - j.explained_fields)
-               OR NOT (j.before - j.text_fields) <@ j.short_before) AS must_read_texts
+               OR NOT (j.before - j.text_fields) <@ j.short_before
+               -- a related row came or went, with values of its own
+               OR NOT ((j.short_before || j.last_text_hashes) ?& j.touched_fields
+                       AND (j.short_now || j.last_text_hashes) ?& j.touched_fields)) AS must_read_texts
       FROM joined_with_head j
     ), live_texts AS MATERIALIZED (
       -- The long texts as they are now, and their hashes, of those articles only.
@@ -124,7 +127,7 @@ BEGIN
         CROSS JOIN LATERAL (
           SELECT (
             SELECT value FROM unnest(k.text_fields, k.texts_before) AS b(field, value) WHERE field = n) AS value) old
-        WHERE k.is_keyframe OR n = ANY (k.names)) x ON k.is_keyframe OR k.has_changed_texts
+        WHERE k.state_after ? n AND (k.is_keyframe OR n = ANY (k.names))) x ON k.is_keyframe OR k.has_changed_texts
     ), with_leaves AS MATERIALIZED (
       -- The salted leaf of each field: those of a keyframe are all new, else unchanged fields keep the leaf they had.
       SELECT x.*, CASE WHEN x.state_after IS NULL THEN '{}'::jsonb ELSE
@@ -173,7 +176,10 @@ BEGIN
         -- A creation is its keyframe, a deletion nothing.
         CASE WHEN h.operation <> 'update' THEN '[]' ELSE (
           SELECT coalesce(jsonb_agg(CASE
-            WHEN n = ANY (h.text_names) THEN jsonb_build_object('field', n, 'kind', 'text')
+            WHEN n = ANY (h.text_names) AND h.state_after ? n THEN jsonb_build_object('field', n, 'kind', 'text')
+            -- A text that went with its row is no field any more: its entry has what it was.
+            WHEN n = ANY (h.text_names) THEN jsonb_build_object('field', n, 'kind', 'text', 'before', (
+              SELECT value FROM unnest(h.text_fields, h.texts_before) AS b(field, value) WHERE field = n))
             ELSE audit_change_entry(n, h.state_before -> n, h.state_after -> n) END ORDER BY place), '[]')
           FROM unnest(h.names) WITH ORDINALITY AS each(n, place)) END,
         -- Names of what is there now and of what has gone.

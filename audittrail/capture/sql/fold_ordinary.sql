@@ -50,6 +50,8 @@ DECLARE
   text_before text;
   hash_now text;
 BEGIN
+  -- A text that went with its row.
+  IF NOT touch.text_fields <@ live.text_fields THEN RETURN NULL; END IF;
   change.names := '{}'; change.entries := '[]'; change.leaves := head.leaves; change.text_hashes := head.text_hashes;
   change.salt := uuid_send(gen_random_uuid());
   change.text_fields := '{}'; change.texts_before := '{}'; change.texts_after := '{}';
@@ -61,6 +63,7 @@ BEGIN
   END LOOP;
   FOR place IN 1 .. cardinality(live.text_fields) LOOP
     field := live.text_fields[place];
+    IF NOT head.text_hashes ? field THEN RETURN NULL; END IF;
     text_before := touch.texts_before[array_position(touch.text_fields, field)];
     -- The text before this transaction is the one captured last.
     IF head.text_hashes ->> field IS DISTINCT FROM audit_text_hash(text_before) THEN RETURN NULL; END IF;
