@@ -110,9 +110,14 @@ def keyframe_state(event: Event, before: State | None) -> State:
             change["field"] for change in event["changes"] if change["kind"] == "text" and change["edits"] is None
         }
         for field in {*state, *after} - unknown:
-            if state.get(field) != after.get(field):
+            # A relation that is not tracked any more, or not yet, has nothing in it.
+            if none_if_empty(state.get(field)) != none_if_empty(after.get(field)):
                 raise ValueError(f"{field}: the change does not lead to the keyframe")
     return state
+
+
+def none_if_empty(value: Any) -> Any:
+    return None if value == [] else value
 
 
 def advanced(event: Event, state: State | None, leaves: Leaves) -> tuple[State | None, Leaves]:

@@ -91,6 +91,11 @@ class Schema:
         found = self._column(field)
         return found[1].type if found else ""
 
+    def row_of(self, model: type[models.Model]) -> str:
+        """The columns of a model's table with their types, as text."""
+        table = self._table(model)
+        return ", ".join(f"{name} {column.type}" for name, column in table.columns.items()) if table else ""
+
     def identity(self, field: "ColumnField") -> tuple[int, Column] | None:
         """What tells that the column of a field is another one than before; None where it is absent."""
         table, found = self._table(field.model), self._column(field)
@@ -141,7 +146,8 @@ def read(connection: BaseDatabaseWrapper, earlier: EarlierNames | None = None) -
 _COLUMNS = """
 SELECT c.relname, c.oid::bigint, a.attname, a.attnum, format_type(a.atttypid, NULL), a.atttypmod
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace"""
+WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
+ORDER BY c.oid, a.attnum"""
 
 
 def changes(before: Schema, after: Schema) -> dict[str, list[str]]:

@@ -37,8 +37,13 @@ _Expression = Callable[[str], str]
 _ACTOR_VERSION = "audittrail_actorversion (actor_id, version, name, byline, role, desk, recorded_at)"
 
 
-def _trigger_function(name: str, body: str, schema: Schema, declarations: str = "") -> Function:
-    body = f"\n{declarations}BEGIN\n{body}\n  RETURN NULL;\nEND "
+def _trigger_function(
+    name: str, table: type[models.Model], body: str, schema: Schema, declarations: str = ""
+) -> Function:
+    """A function that says what its rows are is another one when a column gets another type: else sessions that have
+    called it would keep their plans, and fail.
+    """
+    body = f"\n-- {schema.row_of(table)}\n{declarations}BEGIN\n{body}\n  RETURN NULL;\nEND "
     pinned = settings(pinned_settings(schema.namespace))
     return Function(name, "", "trigger", "plpgsql", body, security_definer=True, settings=pinned)
 
@@ -57,7 +62,7 @@ def article_triggers(tracked: Tracked, schema: Schema) -> list[Watch]:
     """Records a touch of the article's own row, with what it was before, and of its rows in its parents' tables."""
     model, rows = tracked.model, _Table(tracked, tracked.model, schema)
     body = rows.touch_of_another_identity() + rows.touch_of_an_update()
-    own = _trigger_function(function_name("audit_touch", tracked.kind), body, schema, _CHANGED)
+    own = _trigger_function(function_name("audit_touch", tracked.kind), model, body, schema, _CHANGED)
     parents = [_parent_triggers(tracked, parent, schema) for parent in tracked.parents]
     return [_watched(schema.table(model), own, _ROWS), *parents]
 
@@ -69,7 +74,7 @@ def _parent_triggers(tracked: Tracked, parent: type[models.Model], schema: Schem
     is_article = f"EXISTS (SELECT FROM {schema.quoted_table(tracked.model)} a WHERE {key} = {parent_key})"
     body = f"""  IF NOT {is_article} THEN RETURN NULL; END IF;
 {_Table(tracked, parent, schema).touch_of_changes()}"""
-    return _watched(schema.table(parent), _trigger_function(name, body, schema, _CHANGED), "UPDATE")
+    return _watched(schema.table(parent), _trigger_function(name, parent, body, schema, _CHANGED), "UPDATE")
 
 
 _CHANGED = "DECLARE\n  changed text[];\n"
@@ -130,7 +135,7 @@ def relation_triggers(tracked: Tracked, relation: RelationTable, schema: Schema)
     """Records a touch of the article that a related row belongs to; of both, where the row moves."""
     name = function_name("audit_touch", tracked.kind, relation.name)
     body = _RelatedRows(tracked, relation, schema).touches()
-    return _watched(schema.table(relation.row), _trigger_function(name, body, schema, _CHANGED), _ROWS)
+    return _watched(schema.table(relation.row), _trigger_function(name, relation.row, body, schema, _CHANGED), _ROWS)
 
 
 class _RelatedRows:
@@ -210,7 +215,7 @@ def actor_triggers(actor: TrackedActor, schema: Schema) -> Watch:
   SELECT who, coalesce(max(version), 0) + 1, {_actor_values(actor, "NEW", schema)}, clock_timestamp()
   FROM (SELECT {_actor_id(actor, "NEW", schema)} AS who) w LEFT JOIN audittrail_actorversion v ON v.actor_id = who
   GROUP BY who;"""
-    function = _trigger_function(name, body, schema)
+    function = _trigger_function(name, actor.model, body, schema)
     return Watch(function, (row_trigger(trigger_name(name), table, name, "INSERT OR UPDATE"),))
 
 

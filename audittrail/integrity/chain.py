@@ -206,12 +206,18 @@ class Chain:
         }
         fields = {*keyframe.values, *keyframe.relations, *after.values, *after.relations} - unknown
         for field in sorted(fields):
-            if _value(keyframe, field) != _value(after, field):
+            if _told(keyframe, field) != _told(after, field):
                 raise ChangeMismatch(f"sequence {event['sequence']}, {field}: the change does not lead to the keyframe")
 
     def _renew(self, state: State, salt: bytes, fields: Iterable[str]) -> None:
         for field in fields:
             self._leaves[field] = leaf(salt, field, _value(state, field))
+
+
+def _told(state: State, field: str) -> str | list[str] | None:
+    """A relation that is not tracked any more, or not yet, has nothing in it."""
+    value = _value(state, field)
+    return None if value == [] else value
 
 
 def _value(state: State, field: str) -> str | list[str] | None:

@@ -49,6 +49,8 @@ BEGIN
                OR (j.sequence + 1) % @keyframe_interval@ = 0
                OR (j.short_now - j.explained_fields) IS DISTINCT FROM (j.short_before - j.explained_fields)
                OR NOT (j.before - j.text_fields) <@ j.short_before
+               -- a migration changed the column
+               OR (j.last_text_hashes - j.text_fields) ?| j.touched_fields
                -- a related row came or went, with values of its own
                OR NOT ((j.short_before || j.last_text_hashes) ?& j.touched_fields
                        AND (j.short_now || j.last_text_hashes) ?& j.touched_fields)) AS must_read_texts

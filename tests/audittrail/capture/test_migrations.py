@@ -1,14 +1,18 @@
 """Capture is on before, between and after migrations, whatever they do, and what they change are their events."""
 
+import importlib
+import io
+import sys
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.core.management import CommandError, call_command
+from django.db import DataError, connections, models, transaction
 from django.db.migrations import Migration, operations
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ModelState, ProjectState
@@ -16,12 +20,13 @@ from django.test import override_settings
 
 from audittrail import Actor, Relation, context, track, tracking
 from audittrail.capture.following import followed
+from audittrail.capture.inspection import inspect
 from audittrail.capture.install import install
 from audittrail.capture.renames import earlier_names
 from audittrail.capture.schema import EarlierNames
 from audittrail.models import OutboxEvent
+from testkit.audittrail.migrated.models import MODELS, Image, Section, Story, Topic
 from testkit.databases import cloned_database, pointed_at
-from tests.audittrail.capture.migrated.models import MODELS, Image, Section, Story, Topic
 from tests.audittrail.integrity.test_chain_capture import breaks, captured
 
 KIND = "migrated.story"
@@ -51,11 +56,16 @@ def text(default: str = "") -> models.Field:
     return models.TextField(default=default)
 
 
+def _creation(model: type[models.Model]) -> Operation:
+    state = ModelState.from_model(model)
+    return operations.CreateModel(state.name, list(state.fields.items()), state.options)
+
+
 def nothing(apps: object, editor: object) -> None:
     pass
 
 
-UNCONSTRAINED = models.ManyToManyField(Topic, db_constraint=False)
+UNCONSTRAINED = models.ManyToManyField("migrated.Topic", db_constraint=False)
 
 CASES = {
     "AddField": Case(
@@ -63,7 +73,7 @@ CASES = {
         [operations.RemoveConstraint("story", "story_words"), operations.RemoveField("story", "words")],
     ),
     "AddField of a relation": Case(
-        [operations.AddField("story", "topics", models.ManyToManyField(Topic))],
+        [operations.AddField("story", "topics", models.ManyToManyField("migrated.Topic"))],
         [operations.RemoveField("story", "topics")],
     ),
     "AddField of a child's value": Case(
@@ -87,7 +97,7 @@ CASES = {
         [operations.AlterField("story", "title", models.CharField(max_length=50, db_column="heading"))],
     ),
     "AlterField of a relation": Case(
-        [operations.AlterField("story", "topics", models.ManyToManyField(Topic))],
+        [operations.AlterField("story", "topics", models.ManyToManyField("migrated.Topic"))],
         [operations.AlterField("story", "topics", UNCONSTRAINED)],
     ),
     "AlterField of the primary key": Case(
@@ -138,10 +148,10 @@ CASES = {
         [operations.AlterModelTable("story", None)], [operations.AlterModelTable("story", "tales")]
     ),
     "AlterModelTableComment": Case(
-        [operations.AlterModelTableComment("story", None)], [operations.AlterModelTableComment("story", "a table")]
+        [operations.AlterModelTableComment("story", "")], [operations.AlterModelTableComment("story", "a table")]
     ),
     "CreateModel of a child": Case(
-        [operations.CreateModel("Image", [(f.name, f.clone()) for f in Image._meta.local_fields])],
+        [_creation(Image)],
         [operations.DeleteModel("Image")],
     ),
     "DeleteModel": Case(
@@ -239,10 +249,11 @@ def old_state(case: Case) -> ProjectState:
 
 
 def migration_of(case: Case, *more: Operation) -> Migration:
-    migration = Migration("0002_case", LABEL)
-    migration.operations = [*case.forwards, *more]
-    migration.atomic = case.atomic
-    return migration
+    return _migration("0002_case", [*case.forwards, *more], atomic=case.atomic)
+
+
+def _migration(name: str, listed: list[Operation], *, atomic: bool = True) -> Migration:
+    return type("Migration", (Migration,), {"operations": listed, "atomic": atomic})(name, LABEL)
 
 
 def run(migration: Migration, state: ProjectState, names: EarlierNames, *, backwards: bool = False) -> None:
@@ -258,7 +269,7 @@ def run(migration: Migration, state: ProjectState, names: EarlierNames, *, backw
 @pytest.fixture(scope="module")
 def installed() -> Iterator[None]:
     """The models belong to an app that is installed."""
-    with override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, "tests.audittrail.capture.migrated"]):
+    with override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, "testkit.audittrail.migrated"]):
         yield
 
 
@@ -269,16 +280,9 @@ def template(installed, django_db_setup, django_db_blocker) -> Iterator[str]:
         patch.setattr(tracking, "_tracked", dict(tracking._tracked))
         _track()
         with pointed_at(name):
-            migration = Migration("0001_initial", LABEL)
-            migration.operations = [_creation(model) for model in MODELS]
-            run(migration, ProjectState(), EarlierNames())
+            run(_migration("0001_initial", [_creation(model) for model in MODELS]), ProjectState(), EarlierNames())
             connections.close_all()
         yield name
-
-
-def _creation(model: type[models.Model]) -> Operation:
-    state = ModelState.from_model(model)
-    return operations.CreateModel(state.name, list(state.fields.items()), state.options)
 
 
 def _track() -> None:
@@ -300,10 +304,13 @@ def stories(template, monkeypatch, django_db_blocker) -> Iterator[None]:
     monkeypatch.setattr(tracking, "_tracked", dict(tracking._tracked))
     _track()
     with django_db_blocker.unblock(), cloned_database(uuid.uuid4().hex[:8], template) as name, pointed_at(name):
-        section, topic = Section.objects.create(name="Local"), Topic.objects.create(name="bridge")
+        section: Any = Section._default_manager.create(name="Local")
+        topic: Any = Topic._default_manager.create(name="bridge")
         for title in ("One", "Two"):
             with transaction.atomic():
-                story = Story.objects.create(title=title, body=f"{title}, at length.", words=3, section=section)
+                story: Any = Story._default_manager.create(
+                    title=title, body=f"{title}, at length.", words=3, section=section
+                )
                 story.topics.add(topic)
                 story.images.create(caption="The bridge", text="A bridge.")
         yield
@@ -395,3 +402,99 @@ def test_what_migrations_change_are_their_events(name):
 def test_every_operation_of_django_is_among_them():
     used = {type(each).__name__ for case in CASES.values() for each in case.forwards} | {"CreateModel"}
     assert set(operations.__all__) <= used
+
+
+# The command
+
+
+@pytest.fixture
+def steps(stories, tmp_path, monkeypatch, settings) -> Callable[[str, str], None]:
+    """Writes a migration of the app: its name and its operations, in Python."""
+    package = tmp_path / "steps"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("steps")]:
+        monkeypatch.delitem(sys.modules, name)
+    settings.MIGRATION_MODULES = {LABEL: "steps"}
+    written: list[str] = []
+
+    def write(name: str, listed: str) -> None:
+        needs = [(LABEL, written[-1])] if written else []
+        (package / f"{name}.py").write_text(
+            f"from django.db import models\nfrom django.db.migrations import Migration as Base, operations as op\n"
+            f"class Migration(Base):\n    dependencies = {needs}\n    operations = [{listed}]\n"
+        )
+        written.append(name)
+        importlib.invalidate_caches()
+
+    write("0001_initial", STORY)
+    call_command("migrate", LABEL, "0001", fake=True, verbosity=0)
+    return write
+
+
+STORY = """op.CreateModel("Story", [
+    ("id", models.BigAutoField(primary_key=True)), ("title", models.CharField(max_length=50)),
+    ("body", models.TextField(default="")), ("words", models.IntegerField(default=0))])"""
+BY_ANOTHER_APP = "UPDATE migrated_story SET title = title || '!'"
+
+
+def migrate() -> str:
+    out = io.StringIO()
+    call_command("migrate", stdout=out)
+    return out.getvalue()
+
+
+def test_a_run_renames_and_alters_and_changes_rows(steps):
+    steps("0002_heading", 'op.RenameField("story", "title", "heading")')
+    steps("0003_rows", f'op.RunSQL("{BY_ANOTHER_APP.replace("title", "heading")}")')
+    steps(
+        "0004_title",
+        'op.RenameField("story", "heading", "title"),'
+        'op.AlterField("story", "words", models.BigIntegerField(default=0))',
+    )
+    migrate()
+    made = [event for event in events() if event.actor_type == "service"]
+    assert {(event.actor_id, event.context["channel"]) for event in made} == {("migrated.0003_rows", "migration")}
+    assert [event.title for event in made] == ["One!", "Two!"]
+    ask(new_state(), "After")
+    assert breaks(captured()) == []
+
+
+def test_a_run_that_fails_half_way_leaves_capture_on(steps):
+    steps("0002_words", 'op.AlterField("story", "words", models.BigIntegerField(default=0))')
+    steps("0003_fails", f'op.RunSQL("{BY_ANOTHER_APP}"), op.RemoveField("story", "words"), op.RunSQL("SELECT 1/0")')
+    before = len(events())
+    with pytest.raises(DataError):
+        migrate()
+    assert len(events()) == before
+    ask(new_state(), "After")
+    assert inspect().problems == []
+
+
+def test_the_default_connection_is_the_site_s_again(steps):
+    default = connections["default"]
+    steps("0002_rows", f'op.RunSQL("{BY_ANOTHER_APP}")')
+    migrate()
+    assert connections["default"] is default and default.settings_dict["USER"] == "audit_app"
+
+
+def test_a_renamed_model_without_its_kind_is_refused_with_what_to_write(steps, monkeypatch):
+    steps("0002_renamed", 'op.RenameModel("Story", "Tale")')
+    (tracked,) = [each for each in tracking.all_tracked() if each.kind == KIND]
+    monkeypatch.delitem(tracking._tracked, KIND)
+    monkeypatch.setitem(tracking._tracked, "migrated.tale", replace(tracked, kind="migrated.tale"))
+    with pytest.raises(CommandError, match=r"0002_renamed renames migrated.story .*kind='migrated.story' in its track"):
+        migrate()
+    monkeypatch.delitem(tracking._tracked, "migrated.tale")
+    monkeypatch.setitem(tracking._tracked, KIND, tracked)
+    ask(new_state(), "After")
+
+
+def test_a_dropped_table_is_the_end_of_its_articles(steps, monkeypatch):
+    monkeypatch.delitem(tracking._tracked, KIND)
+    steps("0002_end", 'op.DeleteModel("Story")')
+    migrate()
+    last = {event.article_id: event for event in events()}
+    assert {(event.operation, event.actor_id) for event in last.values()} == {("delete", "migrated.0002_end")}
+    assert breaks(captured()) == []

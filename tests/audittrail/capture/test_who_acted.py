@@ -19,8 +19,8 @@ from audittrail import Actor, context
 from audittrail.capture.task import AuditedTask
 from audittrail.models import OutboxEvent
 from newsroom.models import Article, Author
+from testkit.audittrail.saving_views import VIEWS, save
 from testkit.waiting import until
-from tests.audittrail.capture.who_acted_urls import VIEWS, save
 
 pytestmark = pytest.mark.usefixtures("fresh_database", "views")
 
@@ -30,7 +30,7 @@ KIM = "auth.user:{}"
 
 @pytest.fixture
 def views(settings):
-    settings.ROOT_URLCONF = "tests.audittrail.capture.who_acted_urls"
+    settings.ROOT_URLCONF = "testkit.audittrail.saving_views"
 
 
 @pytest.fixture

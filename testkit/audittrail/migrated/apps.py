@@ -2,5 +2,5 @@ from django.apps import AppConfig
 
 
 class MigratedConfig(AppConfig):
-    name = "tests.audittrail.capture.migrated"
+    name = "testkit.audittrail.migrated"
     label = "migrated"

@@ -19,7 +19,7 @@ class Topic(models.Model):
 
 class Story(models.Model):
     title = models.CharField(max_length=50)
-    body = models.TextField()
+    body = models.TextField(default="")
     words = models.IntegerField(default=0)
     section = models.ForeignKey(Section, on_delete=models.PROTECT, null=True)
     topics = models.ManyToManyField(Topic)
