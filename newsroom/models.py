@@ -12,7 +12,7 @@ BODY_LIMIT = 10_000_000
 
 
 class Section(models.Model):
-    name = models.CharField(max_length=80, unique=True)
+    name = models.CharField(unique=True)
     slug = models.SlugField(max_length=80, unique=True)
 
     class Meta:
@@ -23,7 +23,7 @@ class Section(models.Model):
 
 
 class Tag(models.Model):
-    name = models.CharField(max_length=60, unique=True)
+    name = models.CharField(unique=True)
 
     class Meta:
         ordering = ["name"]
@@ -35,15 +35,15 @@ class Tag(models.Model):
 class Author(models.Model):
     """A person who writes or edits; with a login only where `user` is set."""
 
-    name = models.CharField(max_length=120)
-    byline = models.CharField(max_length=160, help_text="As printed above an article.")
+    name = models.CharField()
+    byline = models.CharField(help_text="As printed above an article.")
     desk = models.CharField(max_length=60, blank=True)
     role = models.CharField(max_length=60, blank=True)
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="author"
     )
     external_id = models.CharField(
-        max_length=100, unique=True, null=True, blank=True, help_text="Identity in the system it was imported from."
+        unique=True, null=True, blank=True, help_text="Identity in the system it was imported from."
     )
 
     class Meta:
@@ -88,7 +88,6 @@ class Article(models.Model):
     tags = models.ManyToManyField(Tag, blank=True, related_name="articles")
     authors = models.ManyToManyField(Author, through="Credit", related_name="articles")
     external_id = models.CharField(
-        max_length=100,
         unique=True,
         null=True,
         blank=True,
@@ -96,10 +95,10 @@ class Article(models.Model):
         help_text="Identity in the system it was imported from.",
     )
     source_path = models.CharField(
-        max_length=300, blank=True, editable=False, help_text="Its place in the system it was imported from."
+        blank=True, editable=False, help_text="Its place in the system it was imported from."
     )
     source_status = models.CharField(
-        max_length=60, blank=True, editable=False, help_text="Its status in the system it was imported from."
+        blank=True, editable=False, help_text="Its status in the system it was imported from."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField("last change", auto_now=True)
@@ -113,7 +112,7 @@ class Article(models.Model):
         permissions = [("publish_article", "Can schedule, publish, unpublish and archive articles")]
 
     def __str__(self) -> str:
-        return self.headline
+        return self.headline or "(no headline yet)"
 
 
 class Credit(models.Model):
@@ -143,6 +142,6 @@ class ImportedArticle(models.Model):
     Outlives the article: created again under the same external identity, it gets the same primary key.
     """
 
-    external_id = models.CharField(max_length=100, primary_key=True)
+    external_id = models.CharField(primary_key=True)
     article_pk = models.BigIntegerField(unique=True)
     revision = models.PositiveIntegerField()

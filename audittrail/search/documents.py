@@ -2,6 +2,7 @@
 out.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NotRequired, TypedDict
@@ -167,8 +168,16 @@ def require_mapped_fields() -> None:
 require_mapped_fields()
 
 
+_ID_LIMIT = 512
+"""Bytes of a document's id, as Elasticsearch has it; a longer one fails the whole request that it is in."""
+
+
 def document_id(article_id: str, sequence: int) -> str:
-    return f"{article_id}:{sequence}"
+    """`newsroom.article:7:3`; of an article whose identity is too long, its digest."""
+    plain = f"{article_id}:{sequence}"
+    if len(plain.encode()) <= _ID_LIMIT:
+        return plain
+    return f"sha256:{hashlib.sha256(article_id.encode()).hexdigest()}:{sequence}"
 
 
 def source(event: EnrichedEvent, section: list[str] | None = None) -> SearchDocument:

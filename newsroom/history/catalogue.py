@@ -1,11 +1,26 @@
 """The people and sections a history names, each looked up once and made when it is new."""
 
+import hashlib
+
 from django.utils.text import slugify
 
 from newsroom.models import Author, Section
 
 # An author known by a byline only, until an event of theirs has their own identity.
 _BYLINE_ONLY = "byline:"
+
+
+_SLUG_LIMIT = 75
+"""What a number is appended to where two are alike."""
+
+
+def short_slug(name: str, limit: int, *, allow_unicode: bool) -> str:
+    """The slug of a name; cut and told apart by a digest where it is longer than `limit` characters."""
+    slug = slugify(name, allow_unicode=allow_unicode)
+    if len(slug) <= limit:
+        return slug
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{slug[: limit - 13]}-{digest}"
 
 
 class Catalogue:
@@ -49,7 +64,8 @@ class Catalogue:
         return author
 
     def _new_section(self, name: str) -> Section:
-        section = Section(name=name, slug=self._free_slug(slugify(name, allow_unicode=True) or "section"))
+        slug = short_slug(name, _SLUG_LIMIT, allow_unicode=False) or "section"
+        section = Section(name=name, slug=self._free_slug(slug))
         section.clean_fields()
         section.save()
         return section

@@ -5,11 +5,11 @@ import, the next one goes on there, with the same file or with another that hold
 """
 
 from django.core.exceptions import ValidationError
-from django.utils.text import slugify
+from django.db import DataError, OperationalError, connection
 
 import audittrail
 from newsroom.actors import author_actor
-from newsroom.history.catalogue import Catalogue
+from newsroom.history.catalogue import Catalogue, short_slug
 from newsroom.history.reader import HistoryError, HistoryEvent
 from newsroom.history.statuses import newsroom_status
 from newsroom.models import Article, BodyFormat, Credit, ImportedArticle, Status
@@ -17,6 +17,9 @@ from newsroom.models import Article, BodyFormat, Credit, ImportedArticle, Status
 CHANNEL = "import"
 # Made here or checked by the reader: to look them up for each event would only cost queries.
 _UNCHECKED = ("section", "slug", "external_id", "body_format", "status")
+
+
+_SLUG_LIMIT = 120
 
 
 class Importer:
@@ -45,7 +48,11 @@ class Importer:
                 self._remember(event, pk)
         except ValidationError as error:
             problems = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())
-            raise HistoryError(f"line {event.line}: {event.article_id} revision {event.revision}: {problems}") from None
+            raise _refused(event, problems) from None
+        except (DataError, OperationalError) as error:
+            if connection.connection is None or connection.connection.broken:
+                raise
+            raise _refused(event, str(error).splitlines()[0]) from error
 
     def _require_successor(self, event: HistoryEvent) -> None:
         known = self.imported.get(event.article_id)
@@ -91,7 +98,7 @@ class Importer:
         article = Article(
             pk=known.article_pk if known else None,
             external_id=event.article_id,
-            slug=slugify(event.article_id, allow_unicode=True),
+            slug=short_slug(event.article_id, _SLUG_LIMIT, allow_unicode=True),
             body_format=BodyFormat.PLAIN,
         )
         self.articles[event.article_id] = article
@@ -103,7 +110,7 @@ class Importer:
         changed = [field for field, value in values.items() if getattr(article, field) != value]
         for field in changed:
             setattr(article, field, values[field])
-        article.clean_fields(exclude=_UNCHECKED)
+        article.clean_fields(exclude=_UNCHECKED if article.headline else (*_UNCHECKED, "headline"))
         return changed
 
     def _values(self, article: Article, event: HistoryEvent) -> dict[str, object]:
@@ -134,3 +141,7 @@ class Importer:
         known = self.imported.setdefault(event.article_id, ImportedArticle(external_id=event.article_id, article_pk=pk))
         known.revision = event.revision
         known.save(force_insert=known._state.adding)
+
+
+def _refused(event: HistoryEvent, problem: str) -> HistoryError:
+    return HistoryError(f"line {event.line}: {event.article_id[:100]} revision {event.revision}: {problem}")

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from audittrail.contracts.validation import EARLIEST, LATEST
 from newsroom.history.patch import PatchError, apply_patch
 
 TEXT, NUMBER, TRUTH, NOTHING = "a text", "a whole number", "true or false", "null"
@@ -33,7 +34,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "commit": (TEXT,),
     "message": (TEXT,),
     "commit_articles": (NUMBER,),
-    "title": (TEXT,),
+    "title": (TEXT, NOTHING),
     "status": (TEXT, NOTHING),
     "section": (TEXT, NOTHING),
     "byline": ("a list of names",),
@@ -74,7 +75,7 @@ class HistoryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
-    """One event; `body` is the whole text after it, None after `deleted`."""
+    """One event; `body` is the whole text after it, None after `deleted`; `title` is '' while there is none."""
 
     line: int
     article_id: str
@@ -197,7 +198,7 @@ def _event(number: int, record: Record, body: str | None) -> HistoryEvent:
         occurred_at=_moment(number, record["occurred_at"]),
         author_id=record["author"]["id"],
         author_name=record["author"]["name"],
-        title=record["title"],
+        title=record["title"] or "",
         status=record["status"] or "",
         section=record["section"] or "",
         byline=tuple(record.get("byline", ())),
@@ -214,5 +215,9 @@ def _moment(number: int, text: str) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise HistoryError(
             f"line {number}: occurred_at {text!r} is not a time with its zone, such as 2001-07-05T18:30:00Z."
+        )
+    if not EARLIEST <= moment < LATEST:
+        raise HistoryError(
+            f"line {number}: occurred_at {text!r} is not from {EARLIEST.year} to before {LATEST.year}, as events are."
         )
     return moment

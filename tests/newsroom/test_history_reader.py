@@ -29,7 +29,7 @@ def test_bodies_are_filled_in(tmp_path):
         ("[1]", "line 2: expected a JSON object, found list"),
         ({**FIRST, "mood": "fine"}, "line 2: unknown field 'mood'. Known: seq, article_id"),
         ({key: FIRST[key] for key in FIRST if key != "title"}, "line 2: the field 'title' is missing"),
-        ({**FIRST, "title": 7}, "line 2: title must be a text, not a whole number"),
+        ({**FIRST, "title": 7}, "line 2: title must be a text or null, not a whole number"),
         ({**FIRST, "author": {"id": "u-1"}}, "line 2: author must be an object with id and name, not dict"),
         ({**FIRST, "revision": 0}, "line 2: revision must be 1 or more, not 0"),
         ({**FIRST, "revision": True}, "line 2: revision must be a whole number, not true or false"),

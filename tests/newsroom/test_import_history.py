@@ -149,3 +149,30 @@ def test_real_articles_keep_revisions_and_bodies(fresh_database):
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_an_article_may_have_no_title_yet(fresh_database, tmp_path):
+    _import(write(tmp_path / "h.gz", [{**life()[0], "title": None}, {**life()[1], "title": "Now named"}]))
+    assert [event.title for event in _events()] == ["", "Now named"]
+
+
+def test_names_and_identities_may_be_long(fresh_database, tmp_path):
+    name, identity = "Ó Súilleabháin " * 60, "https://cms.example/" + "a" * 1_000
+    line = {**life()[0], "article_id": identity, "section": name, "byline": [name], "path": identity}
+    _import(write(tmp_path / "h.gz", [{**line, "author": {"id": identity, "name": name}}]))
+    article = Article.objects.get()
+    assert (article.external_id, article.section and article.section.name) == (identity, name)
+    assert len(article.slug) <= 120 and Author.objects.get().name == name
+
+
+@pytest.mark.parametrize("field", ["article_id", "section"])
+def test_what_the_database_cannot_index_is_refused_with_its_line(fresh_database, tmp_path, field):
+    too_long = hashlib.sha512(b"").hexdigest() + "".join(map(chr, range(0x4E00, 0x4E00 + 4_000)))
+    with pytest.raises(CommandError, match=r"line 2: .* revision 1: index row"):
+        _import(write(tmp_path / "h.gz", [life()[0], {**life()[0], "article_id": "n-2", field: too_long}]))
+    assert len(_events()) == 1
+
+
+def test_a_time_that_no_event_may_have_is_refused_with_its_line(fresh_database, tmp_path):
+    with pytest.raises(CommandError, match=r"line 1: occurred_at '9999-12-31T23:59:59-05:00' is not from 1900"):
+        _import(write(tmp_path / "h.gz", [{**life()[0], "occurred_at": "9999-12-31T23:59:59-05:00"}]))

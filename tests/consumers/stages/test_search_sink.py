@@ -84,6 +84,17 @@ def test_what_is_no_event_or_no_document_is_rejected_alone(sink):
     assert indexes.ids() == ["newsroom.article:1:1", "newsroom.article:1:3"]
 
 
+def test_an_identity_longer_than_elasticsearch_takes_stops_nothing(sink):
+    """Its limit is 512 bytes, and a longer one fails the whole request."""
+    long = "newsroom.page:" + "ü" * 400
+    batch = [record(event(1, 1)), record(event(1, 1, article_id=long), 1), record(event(1, 2), 2)]
+    for _ in range(2):
+        assert sink.process(batch).rejections == []
+    assert len(indexes.ids()) == 3
+    assert index.stored([(long, 1)], ["article_id"])[long, 1]["article_id"] == long
+    assert not Fork.objects.exists()
+
+
 def test_the_section_is_carried_from_event_to_event(sink):
     move = change("section", "scalar", before="3", after="4")
     keyframe = {"values": {"section": "3"}, "relations": {}}
