@@ -40,9 +40,12 @@ class ActorProfiles:
             )
 
     def of(self, actor: EventActor) -> ActorProfile | None:
-        """The profile an actor sent along, or of the version it names; None if it has neither."""
+        """The profile an actor sent along, or of the version it names; None if it has neither, or nothing is in it, which
+        no store could tell apart.
+        """
         key = _key(actor)
-        return self._known[key] if key else actor["snapshot"]
+        profile = self._known[key] if key else actor["snapshot"]
+        return profile if profile and any(profile.values()) else None
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -115,6 +115,17 @@ def test_a_snapshot_is_used_as_it_was_sent():
     assert profiles.of(sent) == PROFILE
 
 
+def test_a_profile_with_nothing_in_it_is_none(fresh_database):
+    """Stores that keep its parts apart could not give it back, and verification would say that it was altered."""
+    nothing: ActorProfile = {"name": "", "byline": "", "role": "", "desk": ""}
+    ActorVersion.objects.using("owner").create(
+        actor_id="newsroom.author:7", version=1, recorded_at=raw_event()["recorded_at"], **nothing
+    )
+    profiles = ActorProfiles()
+    profiles.learn([actor(1)])
+    assert profiles.of(actor(1)) is None
+
+
 def test_a_large_event_is_judged_by_its_whole_and_stays_a_reference(own_trail):
     from audittrail.archive.large_payloads import shrink
     from audittrail.archive.object_storage import archive_storage
