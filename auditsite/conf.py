@@ -118,6 +118,16 @@ def https_header() -> tuple[str, str] | None:
     return f"HTTP_{header.upper().replace('-', '_')}", "https"
 
 
+def login_failures() -> int:
+    """LOGIN_FAILURES: after so many failed logins under one name from one address, the next are refused."""
+    return env.integer("LOGIN_FAILURES", 10, minimum=1)
+
+
+def login_pause_minutes() -> int:
+    """LOGIN_PAUSE_MINUTES: for so long after the last of them."""
+    return env.integer("LOGIN_PAUSE_MINUTES", 15, minimum=1)
+
+
 def time_zone() -> str:
     """TIME_ZONE: the time zone in which people read and search."""
     return env.read("TIME_ZONE", "Europe/London", _time_zone, "a time zone, like Europe/London")

@@ -2,6 +2,7 @@
 stack.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ INSTALLED_APPS = [
     "django_elasticsearch_dsl",
     "django_prose_editor",
     "storages",
+    "axes",
     "audittrail",
     "consumers",
     "newsroom",
@@ -57,6 +59,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "audittrail.web.refused_addresses.RefuseNulMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -65,7 +68,19 @@ MIDDLEWARE = [
     "audittrail.capture.middleware.AuditContextMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+
+# Failed logins, by form and by Basic, are counted for each name and address, and logged without the password.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = conf.login_failures()
+AXES_COOLOFF_TIME = timedelta(minutes=conf.login_pause_minutes())
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "auditsite.logins.client_address"
+AXES_LOCKOUT_CALLABLE = "auditsite.logins.locked_out"
+AXES_SENSITIVE_PARAMETERS: list[str] = []
+AXES_VERBOSE = False
 
 ROOT_URLCONF = "auditsite.urls"
 ASGI_APPLICATION = "auditsite.asgi.application"
@@ -105,7 +120,9 @@ DATABASES = {
     "default": _database(audit.application_role(), conf.application_password()),
     "pipeline": _database(audit.pipeline_role(), conf.pipeline_password()),
     "owner": _database(conf.owner_role(), conf.owner_password()),
+    "logins": _database(audit.application_role(), conf.application_password()),
 }
+DATABASE_ROUTERS = ["auditsite.logins.FailuresRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -150,7 +167,7 @@ ELASTICSEARCH_DSL_AUTOSYNC = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.SessionAuthentication",
-        "rest_framework.authentication.BasicAuthentication",
+        "audittrail.web.authentication.CheckedBasicAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -247,6 +247,8 @@ class ArticleAdmin(ModelAdmin):
         """The article of this page: asked for by every button, read once."""
         article: Article | None = getattr(request, "_article", None)
         if article is None and object_id is not None:
+            if not object_id.isascii() or not object_id.isdecimal():
+                return None
             article = Article.objects.only("status", "headline").filter(pk=object_id).first()
             request._article = article  # type: ignore[attr-defined]  # requests are open for what is to be kept with them
         return article

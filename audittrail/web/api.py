@@ -1,6 +1,5 @@
 """The programming interface to the trail: everything is for reading."""
 
-import re
 from typing import TypeVar
 
 from django.db.models import Model, QuerySet
@@ -8,8 +7,7 @@ from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, status
-from rest_framework.exceptions import APIException, NotFound, ValidationError
-from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +19,7 @@ from audittrail.search import queries
 from audittrail.timeline import access
 from audittrail.timeline.version_walk import version
 from audittrail.web import serializers
+from audittrail.web.pagination import CheckedPages
 
 Row = TypeVar("Row", bound=Model)
 
@@ -46,39 +45,11 @@ class Unrebuildable(APIException):
     default_code = "version_unavailable"
 
 
-class _Pages(CursorPagination):
-    """Cursor pages that refuse a size or a cursor that makes no sense, by name, instead of passing over it."""
-
-    page_size = 50
-    max_page_size = 200
-    page_size_query_param = "size"
-    position = r"[^\x00]+"
-
-    def get_page_size(self, request: Request) -> int:
-        asked = request.query_params.get("size", str(self.page_size))
-        if not re.fullmatch(r"[0-9]{1,3}", asked, re.ASCII) or not 1 <= int(asked) <= self.max_page_size:
-            raise ValidationError({"detail": f"size: {asked[:40]!r} is not a number from 1 to {self.max_page_size}."})
-        return int(asked)
-
-    def decode_cursor(self, request: Request) -> Cursor | None:
-        try:
-            cursor = super().decode_cursor(request)
-        except NotFound:
-            raise _foreign_cursor() from None
-        if cursor and cursor.position is not None and not re.fullmatch(self.position, str(cursor.position), re.ASCII):
-            raise _foreign_cursor()
-        return cursor
-
-
-def _foreign_cursor() -> ValidationError:
-    return ValidationError({"detail": "cursor: this is not one of this list; leave it out to start at the beginning."})
-
-
-class ArticlePages(_Pages):
+class ArticlePages(CheckedPages):
     ordering = "article_id"
 
 
-class EventPages(_Pages):
+class EventPages(CheckedPages):
     ordering = "sequence"
     position = r"[0-9]{1,18}"
 

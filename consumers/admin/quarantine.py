@@ -2,9 +2,10 @@
 
 import orjson
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -44,7 +45,10 @@ class SetAsideAdmin(ModelAdmin):
         return [path("<int:key>/release/", page, name="consumers_setasideevent_release"), *super().get_urls()]
 
     def change_view(self, request: HttpRequest, object_id: str, *args: object, **kwargs: object) -> HttpResponse:
-        return redirect("admin:consumers_setasideevent_release", int(object_id))
+        event = self.get_object(request, unquote(object_id))
+        if event is None:
+            raise Http404("No such event.")
+        return redirect("admin:consumers_setasideevent_release", event.pk)
 
     def release(self, request: HttpRequest, key: int) -> HttpResponse:
         """Show what is wrong and what would correct it; on POST, release it with the amendments written there."""

@@ -3,12 +3,12 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
 from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
-from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from audittrail.web.pagination import CheckedPages
 from consumers.api.serializers import ActionSerializer, DeadLetterSerializer, ReplaySerializer, StatusSerializer
 from consumers.models import DeadLetter
 from consumers.supervision import control
@@ -58,8 +58,8 @@ class ConsumerActions(APIView):
         return Response(asked.data, status=status.HTTP_202_ACCEPTED)
 
 
-class LetterPages(CursorPagination):
-    page_size = 50
+class LetterPages(CheckedPages):
+    position = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]{8,15}(\+00:00|Z)?"
     ordering = ("-failed_at", "-id")
 
 

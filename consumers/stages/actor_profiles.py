@@ -40,8 +40,8 @@ class ActorProfiles:
             )
 
     def of(self, actor: EventActor) -> ActorProfile | None:
-        """The profile an actor sent along, or of the version it names; None if it has neither, or nothing is in it, which
-        no store could tell apart.
+        """The profile an actor sent along, or of the version it names; None if it has neither, or if nothing is in it,
+        which no store could tell apart.
         """
         key = _key(actor)
         profile = self._known[key] if key else actor["snapshot"]

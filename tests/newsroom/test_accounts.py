@@ -5,6 +5,7 @@ import uuid
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
@@ -81,7 +82,7 @@ def test_of_a_new_password_the_event_shows_that_it_changed(somebody):
 
 
 def test_a_login_is_no_event(somebody):
-    assert Client().login(username=somebody.username, password="first-password")
+    assert Client().login(request=HttpRequest(), username=somebody.username, password="first-password")
     somebody.refresh_from_db()
     assert somebody.last_login and len(events_of(somebody)) == 1
 

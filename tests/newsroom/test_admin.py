@@ -2,6 +2,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.core.management import call_command
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
@@ -205,7 +206,7 @@ def test_demo_logins_may_be_made_again_and_work(module_database, capsys):
         ("auditor", "auditor-demo"),
     ):
         assert f"{username:<16} {password}" in printed
-        assert Client().login(username=username, password=password)
+        assert Client().login(request=HttpRequest(), username=username, password=password)
 
 
 @pytest.mark.parametrize(
