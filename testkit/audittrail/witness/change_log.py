@@ -49,7 +49,9 @@ class ChangeLog(AbstractContextManager["ChangeLog"]):
         self._session, self._tables = superuser, list(tables)
 
     def __enter__(self) -> "ChangeLog":
-        self._session.execute("SET timezone = 'UTC'; SET datestyle = 'ISO'; SET extra_float_digits = 1")
+        self._session.execute(
+            "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET extra_float_digits = 1; SET lc_monetary = 'C'"
+        )
         for table in self._tables:
             self._session.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(sql.Identifier(table)))
         names = sql.SQL(", ").join(map(sql.Identifier, self._tables))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 
 from audittrail import Actor, record_save
 from audittrail import context as audit_context
@@ -18,7 +18,9 @@ from newsroom.models import Article, Author, Credit, Section, Tag
 from testkit.audittrail.witness.programs import (
     ARTICLES,
     AUTHORS,
+    DOSSIERS,
     FIRST,
+    LONG_TEXTS,
     OWNER,
     SECOND,
     SITE,
@@ -39,17 +41,26 @@ class Keys:
 
     number: int
     articles: Sequence[int]
+    dossiers: Sequence[str]
     tags: Sequence[int]
     authors: Sequence[int]
     section: int
 
     def put_into(self, sql: str) -> str:
-        return re.sub(r"\$([atpsg])(\d)", lambda name: str(self._of(name[1], int(name[2]))), sql)
+        return re.sub(r"\$([atpsdlg])(\d)", lambda name: str(self._of(name[1], int(name[2]))), sql)
 
     def _of(self, sort: str, place: int) -> object:
         if sort == "g":
             return f"program_{self.number}_{place}"
-        return {"a": self.articles, "t": self.tags, "p": self.authors, "s": [self.section]}[sort][place]
+        of_sort: dict[str, Sequence[object]] = {
+            "a": self.articles,
+            "d": self.dossiers,
+            "t": self.tags,
+            "p": self.authors,
+            "s": [self.section],
+            "l": LONG_TEXTS,
+        }
+        return of_sort[sort][place]
 
 
 class Failed(Exception):
@@ -191,6 +202,12 @@ class _Place:
         self._thread.shutdown()
 
 
+def _make_dossier(code: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO dossier (code, name, amount) VALUES (%s, 'one', 1.0)", [code])
+        cursor.execute("INSERT INTO exhibit (dossier_id, caption, text) VALUES (%s, 'a', 'one')", [code])
+
+
 class Player(AbstractContextManager["Player"]):
     """Plays programs, each on articles of its own.
 
@@ -221,13 +238,15 @@ class Player(AbstractContextManager["Player"]):
         """Keys of a new program: the first and second of its articles are there, the third is not."""
         number = next(self._numbers)
         articles = [number * 10 + place for place in range(ARTICLES)]
+        dossiers = [f"{number}/{place}" for place in range(DOSSIERS)]
         with transaction.atomic():
             Article.objects.bulk_create(
                 [Article(pk=pk, headline="Bridge", body="Inspectors.", slug=f"{pk}-new") for pk in articles[:2]]
             )
             Article(pk=articles[0]).tags.add(*self._tags[:2])
             Credit.objects.create(article_id=articles[0], author_id=self._authors[0])
-        return Keys(number, articles, self._tags, self._authors, self._section)
+            _make_dossier(dossiers[0])
+        return Keys(number, articles, dossiers, self._tags, self._authors, self._section)
 
     def play(self, program: Program, keys: Keys) -> list[BaseException]:
         """What steps failed with; afterwards no transaction is left open."""

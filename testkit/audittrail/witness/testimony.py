@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
@@ -10,6 +10,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from audittrail.capture.outbox_rows import OutboxRow, event_of
+from audittrail.events.event import EventActor
 from audittrail.integrity.chain import Chain
 from testkit.audittrail.witness.change_log import Committed, Row, RowChange
 
@@ -20,23 +21,30 @@ Article = dict[str, str | list[str] | None]
 
 
 class Related(NamedTuple):
-    """A table whose rows belong to an article: columns of its key, of what is recorded, and of what orders them."""
+    """A table whose rows belong to an article: columns of its key, of what is recorded of them, and of what orders
+    them; values: of these rows' own, by field.
+    """
 
     table: str
     owner: str
     value: str
     order: tuple[str, ...]
+    values: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What is tracked of a kind of article; said here again, as a witness does not ask whom it watches."""
+    """What is tracked of a kind of article; said here again, as a witness does not ask whom it watches.
+
+    columns: of the fields; times: those of them whose values are times; key: the column of the primary key.
+    """
 
     name: str
     table: str
     columns: Mapping[str, str]
     times: Collection[str] = ()
     related: Mapping[str, Related] = field(default_factory=dict)
+    key: str = "id"
 
     @property
     def tables(self) -> list[str]:
@@ -69,53 +77,52 @@ class Rows:
 
     def __init__(self, kind: Kind):
         self._kind = kind
-        self._own: dict[str, Row] = {}
-        self._related: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
+        self._own: dict[str | None, Row] = {}
+        self._related: dict[tuple[str, str | None], dict[str | None, Row]] = defaultdict(dict)
 
     def apply(self, change: RowChange) -> set[str]:
-        """Take a change in; the keys of the articles that it belongs to."""
-        place, touched = self._place(change.table), set()
-        if change.before:
-            self._rows(place, change.before).pop(_key(change.before), None)
-            touched.add(self._owner(place, change.before))
-        if change.after:
-            self._rows(place, change.after)[_key(change.after)] = change.after
-            touched.add(self._owner(place, change.after))
+        """Take a change in; the identities of the articles that it belongs to."""
+        relation, touched = self._relation(change.table), set()
+        for row, is_there in ((change.before, False), (change.after, True)):
+            if row is None:
+                continue
+            owner = row[self._kind.key if relation is None else self._kind.related[relation].owner]
+            rows = self._own if relation is None else self._related[relation, owner]
+            key = row[self._kind.key if relation is None else "id"]
+            if is_there:
+                rows[key] = row
+            else:
+                rows.pop(key, None)
+            if owner is not None:
+                touched.add(f"{self._kind.name}:{owner}")
         return touched
 
     def article(self, pk: str) -> Article:
         row = self._own.get(pk)
         if row is None:
             return {}
-        values = {name: self._canonical(name, row[column]) for name, column in self._kind.columns.items()}
-        return {**values, **{name: self._identities(name, pk) for name in self._kind.related}}
+        found: Article = {name: self._canonical(name, row[column]) for name, column in self._kind.columns.items()}
+        for name, related in self._kind.related.items():
+            rows = self._ordered(name, related, pk)
+            found[name] = [value for each in rows if (value := each[related.value]) is not None]
+            found |= {
+                f"{name}/{each['id']}/{own}": each[column] for each in rows for own, column in related.values.items()
+            }
+        return found
 
-    def _place(self, table: str) -> str | None:
+    def _relation(self, table: str) -> str | None:
         """The relation whose table it is, None for the articles' own."""
         return next((name for name, related in self._kind.related.items() if related.table == table), None)
-
-    def _owner(self, place: str | None, row: Row) -> str:
-        return _key(row) if place is None else cast(str, row[self._kind.related[place].owner])
-
-    def _rows(self, place: str | None, row: Row) -> dict[str, Row]:
-        return self._own if place is None else self._related[place, self._owner(place, row)]
 
     def _canonical(self, name: str, value: str | None) -> str | None:
         return _instant(value) if value is not None and name in self._kind.times else value
 
-    def _identities(self, name: str, pk: str) -> list[str]:
-        related = self._kind.related[name]
-        rows = sorted(
-            self._related[name, pk].values(), key=lambda row: [int(cast(str, row[column])) for column in related.order]
-        )
-        return [value for row in rows if (value := row[related.value]) is not None]
+    def _ordered(self, name: str, related: Related, pk: str) -> list[Row]:
+        rows = self._related[name, pk].values()
+        return sorted(rows, key=lambda row: [int(row[column] or 0) for column in related.order])
 
 
-def _key(row: Row) -> str:
-    return cast(str, row["id"])
-
-
-_INSTANT = re.compile(r"(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?\+00")
+_INSTANT = re.compile(r"(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?(?:\+00)?")
 
 
 def _instant(text: str) -> str:
@@ -138,14 +145,15 @@ class Testimony:
     saves_asked_for: articles of which the programs asked to record a save that changes nothing.
     """
 
-    kind: Kind
+    kinds: Sequence[Kind]
     saves_asked_for: set[str] = field(default_factory=set)
     transactions: int = 0
     changes: int = 0
     events: int = 0
 
     def __post_init__(self) -> None:
-        self._rows = Rows(self.kind)
+        self._rows = {kind.name: Rows(kind) for kind in self.kinds}
+        self._kind_of = {table: kind.name for kind in self.kinds for table in kind.tables}
         self._chains: dict[str, Chain] = {}
 
     def hear(self, log: Iterable[Committed]) -> list[Finding]:
@@ -161,16 +169,15 @@ class Testimony:
         for change in transaction.changes:
             if change.table != OUTBOX:
                 self.changes += 1
-                touched |= self._rows.apply(change)
+                touched |= self._rows[self._kind_of[change.table]].apply(change)
             elif change.operation != "insert" or change.after is None:
                 yield Finding((change.before or {}).get("article_id") or "", "altered: an event that was there before")
-            elif change.after["kind"] == self.kind.name:
+            elif change.after["kind"] in self._rows:
                 self.events += 1
                 yield from self._event(change.after)
         self.transactions += bool(touched)
-        for pk in sorted(touched):
-            article_id = f"{self.kind.name}:{pk}"
-            captured, live = _captured(self._chain(article_id)), self._rows.article(pk)
+        for article_id in sorted(touched):
+            captured, live = _captured(self._chain(article_id)), self._live(article_id)
             for name in _differing(captured, live):
                 yield Finding(article_id, f"escaped: {name} is {_short(live, name)}, captured {_short(captured, name)}")
 
@@ -178,9 +185,11 @@ class Testimony:
         event = event_of(_outbox_row(row))
         article_id, chain = event["article_id"], self._chain(event["article_id"])
         before = _captured(chain)
+        if event["actor"] == NOBODY:
+            yield Finding(article_id, f"untrue: event {event['sequence']} tells of a change that no trigger saw")
         for each in chain.feed(event):
             yield Finding(article_id, f"chain: {each.kind} at sequence {each.sequence}, {each.detail}")
-        after, live = _captured(chain), self._rows.article(article_id.partition(":")[2])
+        after, live = _captured(chain), self._live(article_id)
         changed = _differing(before, after)
         if not changed and article_id not in self.saves_asked_for:
             yield Finding(article_id, f"unfounded: event {event['sequence']} ({event['operation']}) changes nothing")
@@ -188,6 +197,10 @@ class Testimony:
         for name in set(changed) & set(_differing(after, live)):
             told = f"{name} is {_short(live, name)}, in the event {_short(after, name)}"
             yield Finding(article_id, f"untrue: event {event['sequence']}: {told}")
+
+    def _live(self, article_id: str) -> Article:
+        kind, _, pk = article_id.partition(":")
+        return self._rows[kind].article(pk)
 
     def _chain(self, article_id: str) -> Chain:
         return self._chains.setdefault(article_id, Chain(article_id))
@@ -203,6 +216,10 @@ def _differing(one: Article, other: Article) -> list[str]:
 
 def _short(article: Article, name: str) -> str:
     return f"{article.get(name, 'absent')!r:.80}"
+
+
+NOBODY: EventActor = {"type": "unknown", "id": None, "version": None, "snapshot": None}
+"""Whom events name where something was changed behind capture's back."""
 
 
 # Columns of the outbox whose values are no texts; JSON is read as text.

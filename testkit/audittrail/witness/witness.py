@@ -8,10 +8,13 @@ from django.db import connections
 from psycopg import sql
 
 from testkit.audittrail.witness.change_log import ChangeLog
+from testkit.audittrail.witness.dossiers import DOSSIER, tracked_dossiers
 from testkit.audittrail.witness.player import Keys, Player
 from testkit.audittrail.witness.programs import Program, Setting
 from testkit.audittrail.witness.testimony import ARTICLE, OUTBOX, Finding, Testimony
 from testkit.waiting import until
+
+KINDS = (ARTICLE, DOSSIER)
 
 SUPERUSER = "postgres"
 """Of the local stack; its password is its name."""
@@ -56,7 +59,7 @@ class Witness:
     """Plays programs and says what of them the events do not tell truly."""
 
     def __init__(self, database: str, log: ChangeLog, player: Player, superuser: psycopg.Connection):
-        self.testimony = Testimony(ARTICLE)
+        self.testimony = Testimony(KINDS)
         self.programs = 0
         self._database, self._log, self._player, self._superuser = database, log, player, superuser
 
@@ -89,9 +92,9 @@ class Witness:
             self._superuser.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(name)))
 
     def _left_behind(self, keys: Keys) -> Iterator[Finding]:
-        pks = [str(pk) for pk in keys.articles]
-        drift = self._superuser.execute("SELECT article_id, fields FROM audit_drift(%s, %s)", [ARTICLE.name, pks])
-        yield from (Finding(article_id, f"drift: {fields}") for article_id, fields in drift)
+        for kind, pks in ((ARTICLE, [str(pk) for pk in keys.articles]), (DOSSIER, keys.dossiers)):
+            drift = self._superuser.execute("SELECT article_id, fields FROM audit_drift(%s, %s)", [kind.name, pks])
+            yield from (Finding(article_id, f"drift: {fields}") for article_id, fields in drift)
         touched = self._superuser.execute("SELECT article_id FROM audit_touched")
         yield from (Finding(article_id, "a touch that was never folded") for (article_id,) in touched)
 
@@ -112,7 +115,8 @@ def witness(database: str) -> Iterator[Witness]:
         superuser.execute(_TRIGGERS)
         superuser.execute("RESET ROLE")
         connections.close_all()
-        with ChangeLog(superuser, [*ARTICLE.tables, OUTBOX]) as log, Player(opened) as player:
+        tables = [*(table for kind in KINDS for table in kind.tables), OUTBOX]
+        with tracked_dossiers(), ChangeLog(superuser, tables) as log, Player(opened) as player:
             yield Witness(database, log, player, superuser)
 
 

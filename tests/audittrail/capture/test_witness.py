@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 from hypothesis import HealthCheck, Phase, find, given, settings
 
-from testkit.audittrail.witness.programs import FIRST, OWNER, Program, Statement, Step, programs
+from testkit.audittrail.witness.programs import FIRST, OWNER, SECOND, Program, Statement, Step, programs
 from testkit.audittrail.witness.witness import Witness, witness
 
 PROGRAMS = settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
@@ -31,6 +31,27 @@ def test_every_change_in_the_log_is_an_event_and_every_event_is_in_the_log(watch
     is_captured()
     record_property("report", watched.report())
     assert watched.testimony.events > PROGRAMS.max_examples
+
+
+SWAP = "UPDATE newsroom_credit SET position = 2 - position WHERE article_id IN ({articles})"
+CREDIT = (
+    "INSERT INTO newsroom_credit (article_id, author_id, position) "
+    "SELECT id, $p1, 0 FROM newsroom_article WHERE id IN ({articles})"
+)
+
+
+@pytest.mark.parametrize("articles", ["$a0", "$a0, $a1"])
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_transaction_that_does_not_see_what_was_touched_meanwhile_fails(watched, level, articles):
+    """The first session makes no event, as one credit has one order; the second would have put its own behind it."""
+    program = [
+        Step(SECOND, Statement(f"BEGIN ISOLATION LEVEL {level}")),
+        Step(SECOND, Statement("SELECT FROM newsroom_article")),
+        Step(FIRST, Statement(SWAP.format(articles=articles))),
+        Step(SECOND, Statement(CREDIT.format(articles=articles))),
+        Step(SECOND, Statement("COMMIT")),
+    ]
+    assert watched.judge(program) == []
 
 
 def as_owner(statement: str) -> None:
