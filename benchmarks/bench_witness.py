@@ -12,8 +12,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 DATABASE = f"witness{int(time.time())}"
 os.environ["DATABASE_NAME"] = DATABASE
@@ -34,19 +32,15 @@ AT_ONCE = 250
 """Programs of one seed."""
 
 
-@contextmanager
-def own_database() -> Iterator[None]:
-    """A migrated database, dropped at the end."""
+def migrated_database() -> str:
+    """The name of a new one."""
     host, port = stack.addresses().postgres
     with psycopg.connect(
         host=host, port=port, user=SUPERUSER, password=SUPERUSER, dbname="postgres", autocommit=True
     ) as session:
         session.execute(f'CREATE DATABASE "{DATABASE}" OWNER audit_owner')
-        try:
-            subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], check=True)
-            yield
-        finally:
-            session.execute(f'DROP DATABASE "{DATABASE}" WITH (FORCE)')
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], check=True)
+    return DATABASE
 
 
 def hold_against_the_log(watched: Witness, number: int, chance: int) -> None:
@@ -67,7 +61,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="no longer than this")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with own_database(), witness(DATABASE) as watched:
+    with witness(migrated_database()) as watched:
         started, chance = time.monotonic(), options.seed
         while watched.programs < options.programs and time.monotonic() - started < options.minutes * 60:
             hold_against_the_log(watched, min(AT_ONCE, options.programs - watched.programs), chance)

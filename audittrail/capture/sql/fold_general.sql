@@ -79,6 +79,9 @@ BEGIN
         -- Most saves: nothing differs but what the triggers saw.
         WHEN s.is_insert OR (s.was_alive AND s.before <@ s.state_before
                              AND s.state_now - s.explained_fields = s.state_before - s.explained_fields) THEN NULL
+        -- Rows of its relations outlived the article, as where a deletion cascades: their values are no article.
+        WHEN NOT s.was_alive AND s.state_now IS NULL
+             AND NOT EXISTS (SELECT FROM jsonb_object_keys(s.before) AS n WHERE n NOT LIKE '%/%') THEN NULL
         ELSE (
           SELECT jsonb_object_agg(n, coalesce(s.before -> n, s.state_now -> n))
           FROM jsonb_object_keys(s.state_before || coalesce(s.state_now, s.before)) AS n

@@ -12,7 +12,6 @@ from testkit.audittrail.witness.dossiers import DOSSIER, tracked_dossiers
 from testkit.audittrail.witness.player import Keys, Player
 from testkit.audittrail.witness.programs import Program, Setting
 from testkit.audittrail.witness.testimony import ARTICLE, OUTBOX, Finding, Testimony
-from testkit.waiting import until
 
 KINDS = (ARTICLE, DOSSIER)
 
@@ -58,10 +57,10 @@ _TEXTS = {
 class Witness:
     """Plays programs and says what of them the events do not tell truly."""
 
-    def __init__(self, database: str, log: ChangeLog, player: Player, superuser: psycopg.Connection):
+    def __init__(self, log: ChangeLog, player: Player, superuser: psycopg.Connection):
         self.testimony = Testimony(KINDS)
         self.programs = 0
-        self._database, self._log, self._player, self._superuser = database, log, player, superuser
+        self._log, self._player, self._superuser = log, player, superuser
 
     def settings(self) -> list[Setting]:
         """What the application's role may set, with values to try."""
@@ -101,13 +100,13 @@ class Witness:
 
 @contextmanager
 def witness(database: str) -> Iterator[Witness]:
-    """On a migrated database of nobody else's, to which Django's connections point."""
+    """On a migrated database of nobody else's, to which Django's connections point; it is dropped at the end."""
 
     def opened(alias: str) -> psycopg.Connection:
         settings = connections[alias].settings_dict
         return _connected(database, settings["USER"], settings["PASSWORD"])
 
-    with _superuser(database) as superuser:
+    with _connected(database, SUPERUSER, SUPERUSER) as superuser:
         name = sql.Identifier(database)
         for setting, value in _WAITS.items():
             superuser.execute(sql.SQL("ALTER DATABASE {} SET {} = {}").format(name, sql.SQL(setting), value))
@@ -117,18 +116,11 @@ def witness(database: str) -> Iterator[Witness]:
         connections.close_all()
         tables = [*(table for kind in KINDS for table in kind.tables), OUTBOX]
         with tracked_dossiers(), ChangeLog(superuser, tables) as log, Player(opened) as player:
-            yield Witness(database, log, player, superuser)
-
-
-@contextmanager
-def _superuser(database: str) -> Iterator[psycopg.Connection]:
-    """A session that is gone at the end, as only superusers can drop a database that one of them is in."""
-    with _connected(database, SUPERUSER, SUPERUSER) as session:
-        process = session.info.backend_pid
-        yield session
-    with connections["owner"].cursor() as cursor:
-        is_gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)"
-        until(lambda: cursor.execute(is_gone, [process]) or cursor.fetchone()[0], what="the superuser's leaving")
+            yield Witness(log, player, superuser)
+    connections.close_all()
+    # The owner could not end the autovacuum that may be at work here.
+    with _connected("postgres", SUPERUSER, SUPERUSER) as superuser:
+        superuser.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
 def _connected(database: str, user: str, password: str) -> psycopg.Connection:

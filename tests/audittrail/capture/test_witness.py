@@ -54,6 +54,15 @@ def test_a_transaction_that_does_not_see_what_was_touched_meanwhile_fails(watche
     assert watched.judge(program) == []
 
 
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM dossier WHERE code = '$d0'", "UPDATE dossier SET code = '$d1' WHERE code = '$d0'"]
+)
+def test_related_rows_that_outlive_their_article_for_a_moment_are_no_article(watched, change):
+    """Deletion and renaming cascade to them when the fold is done with the article."""
+    statements = ["BEGIN", "SET CONSTRAINTS ALL IMMEDIATE", change, "COMMIT"]
+    assert watched.judge([Step(FIRST, Statement(each)) for each in statements]) == []
+
+
 def as_owner(statement: str) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute(statement)
