@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION audit_fold_general(transaction_id xid8, article_ids t
 SET work_mem = '64MB' SET enable_nestloop = off SET enable_mergejoin = off AS $$
 DECLARE
   out_of_band text[];
+  unchanged text[];
 BEGIN
   -- Each pass is a new statement: its snapshot has all that earlier holders of these locks have committed.
   -- A difference that no trigger saw (a row changed while triggers were off) becomes an event of its own in a first
@@ -78,6 +79,9 @@ BEGIN
         -- Most saves: nothing differs but what the triggers saw.
         WHEN s.is_insert OR (s.was_alive AND s.before <@ s.state_before
                              AND s.state_now - s.explained_fields = s.state_before - s.explained_fields) THEN NULL
+        -- Rows of its relations outlived the article, as where a deletion cascades: their values are no article.
+        WHEN NOT s.was_alive AND s.state_now IS NULL
+             AND NOT EXISTS (SELECT FROM jsonb_object_keys(s.before) AS n WHERE n NOT LIKE '%/%') THEN NULL
         ELSE (
           SELECT jsonb_object_agg(n, coalesce(s.before -> n, s.state_now -> n))
           FROM jsonb_object_keys(s.state_before || coalesce(s.state_now, s.before)) AS n
@@ -201,7 +205,10 @@ BEGIN
         state_digest = n.state_digest, hash = n.next_hash, event_id = n.event_id, recorded_at = n.captured_at
       FROM with_hash n WHERE h.article_id = n.article_id AND h.article_id = ANY (article_ids)
     )
-    SELECT coalesce(array_agg(article_id), '{}') INTO out_of_band FROM with_out_of_band WHERE is_out_of_band;
+    SELECT coalesce(array_agg(article_id) FILTER (WHERE o.is_out_of_band), '{}'),
+           array_agg(article_id) FILTER (WHERE n.next_hash IS NULL)
+    INTO out_of_band, unchanged FROM with_out_of_band o LEFT JOIN with_hash n USING (article_id);
+    IF unchanged IS NOT NULL THEN PERFORM audit_renew_heads(unchanged); END IF;
     EXIT WHEN out_of_band = '{}';
     DELETE FROM audit_touched WHERE xid = transaction_id AND article_id <> '' AND article_id <> ALL (out_of_band);
   END LOOP;

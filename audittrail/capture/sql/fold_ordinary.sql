@@ -22,7 +22,9 @@ BEGIN
   change := audit_ordinary_change(touch, head, live);
   IF change.names IS NULL THEN RETURN false; END IF;
 
-  IF change.names <> '{}' OR touch.is_explicit_save THEN PERFORM audit_append(touch, head, live, change); END IF;
+  IF change.names <> '{}' OR touch.is_explicit_save THEN PERFORM audit_append(touch, head, live, change);
+  ELSE PERFORM audit_renew_heads(ARRAY[article]);
+  END IF;
   DELETE FROM audit_touched WHERE xid = transaction_id;
   RETURN true;
 END $$;

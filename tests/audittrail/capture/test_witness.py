@@ -1,0 +1,142 @@
+"""What PostgreSQL's own log says was changed is what the events say, whatever programs did.
+
+The witness is itself held to what it is for: each protection that is taken away, it finds.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections
+from hypothesis import HealthCheck, Phase, find, given, settings
+
+from testkit.audittrail.witness.programs import FIRST, OWNER, SECOND, Program, Statement, Step, programs
+from testkit.audittrail.witness.witness import Witness, witness
+
+PROGRAMS = settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture
+def watched(fresh_database) -> Iterator[Witness]:
+    with witness(fresh_database) as found:
+        yield found
+
+
+@pytest.mark.slow
+def test_every_change_in_the_log_is_an_event_and_every_event_is_in_the_log(watched, record_property):
+    @PROGRAMS
+    @given(programs(watched.settings()))
+    def is_captured(program: Program) -> None:
+        assert watched.judge(program) == []
+
+    is_captured()
+    record_property("report", watched.report())
+    assert watched.testimony.events > PROGRAMS.max_examples
+
+
+SWAP = "UPDATE newsroom_credit SET position = 2 - position WHERE article_id IN ({articles})"
+CREDIT = (
+    "INSERT INTO newsroom_credit (article_id, author_id, position) "
+    "SELECT id, $p1, 0 FROM newsroom_article WHERE id IN ({articles})"
+)
+
+
+@pytest.mark.parametrize("articles", ["$a0", "$a0, $a1"])
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_transaction_that_does_not_see_what_was_touched_meanwhile_fails(watched, level, articles):
+    """The first session makes no event, as one credit has one order; the second would have put its own behind it."""
+    program = [
+        Step(SECOND, Statement(f"BEGIN ISOLATION LEVEL {level}")),
+        Step(SECOND, Statement("SELECT FROM newsroom_article")),
+        Step(FIRST, Statement(SWAP.format(articles=articles))),
+        Step(SECOND, Statement(CREDIT.format(articles=articles))),
+        Step(SECOND, Statement("COMMIT")),
+    ]
+    assert watched.judge(program) == []
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM dossier WHERE code = '$d0'", "UPDATE dossier SET code = '$d1' WHERE code = '$d0'"]
+)
+def test_related_rows_that_outlive_their_article_for_a_moment_are_no_article(watched, change):
+    """Deletion and renaming cascade to them when the fold is done with the article."""
+    statements = ["BEGIN", "SET CONSTRAINTS ALL IMMEDIATE", change, "COMMIT"]
+    assert watched.judge([Step(FIRST, Statement(each)) for each in statements]) == []
+
+
+def as_owner(statement: str) -> None:
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(statement)
+
+
+def replace_in_function(name: str, part: str, by: str) -> None:
+    """Put something else into a function's body."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT pg_get_functiondef(%s::regproc)", [name])
+        (definition,) = cursor.fetchone()
+        assert part in definition
+        cursor.execute(definition.replace(part, by))
+
+
+QUEUE = "INSERT INTO audit_touched (xid, article_id) VALUES (transaction_id, '') ON CONFLICT DO NOTHING;"
+
+
+def found_by_chance(watched: Witness) -> tuple[Program, list[str]]:
+    """The first random program of which something is not captured, and what the witness says of it."""
+    said: list[str] = []
+
+    def is_found(program: Program) -> bool:
+        said[:] = [finding.what for finding in watched.judge(program)]
+        return said != []
+
+    chance = settings(PROGRAMS, phases=[Phase.generate], derandomize=True)
+    return find(programs(watched.settings()), is_found, settings=chance), said
+
+
+@pytest.mark.slow
+def test_a_setting_that_decides_whether_the_fold_is_queued_is_found(watched):
+    by = f"IF current_setting('audit.leading', true) IS DISTINCT FROM transaction_id::text THEN {QUEUE} END IF;"
+    replace_in_function("audit_touch", QUEUE, by)
+    program, said = found_by_chance(watched)
+    assert "audit.leading" in str(program)
+    assert any(each.startswith("escaped") for each in said)
+
+
+UPDATE = [Step(FIRST, Statement("UPDATE newsroom_article SET headline = 'new', published_at = now() WHERE id = $a0"))]
+
+
+ANOTHER_INSTANT = """
+CREATE OR REPLACE FUNCTION audit_instant(moment timestamptz) RETURNS text LANGUAGE sql STABLE
+AS $$ SELECT date_trunc('hour', moment)::text $$"""
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "said"),
+    [
+        ("ALTER TABLE newsroom_article DISABLE TRIGGER USER", "escaped: headline is 'new', captured 'Bridge'"),
+        ("ALTER TABLE audit_touched DISABLE TRIGGER USER", "a touch that was never folded"),
+        (ANOTHER_INSTANT, "untrue: event 2: published_at is"),
+        ("ALTER FUNCTION audit_append RENAME TO gone", "a statement fails in capture: 42883"),
+    ],
+)
+def test_a_sabotage_is_found(watched, sabotage, said):
+    as_owner(sabotage)
+    assert any(finding.what.startswith(said) for finding in watched.judge(UPDATE))
+
+
+@pytest.mark.parametrize(
+    ("forgery", "said"),
+    [
+        (
+            "SELECT audit_touch('newsroom.article', '$a0', '{}', false, '{}', '{}', '{}', true)",
+            "unfounded: event 3 (update) changes nothing",
+        ),
+        ("UPDATE audittrail_outboxevent SET title = 'forged' WHERE article_id = 'newsroom.article:$a0'", "altered"),
+        ("UPDATE audittrail_head SET hash = '' WHERE object_pk = '$a0'", "chain: previous_hash at sequence 3"),
+        ("UPDATE audittrail_head SET sequence = 7 WHERE object_pk = '$a0'", "chain: gap at sequence 3"),
+        ("UPDATE audittrail_head SET scalars = jsonb_set(scalars, '{slug}', 'null') WHERE object_pk = '$a1'", "drift"),
+    ],
+)
+def test_a_forgery_is_found(watched, forgery, said):
+    later = Step(FIRST, Statement("UPDATE newsroom_article SET headline = 'later' WHERE id = $a0"))
+    findings = watched.judge([*UPDATE, Step(OWNER, Statement(forgery)), later])
+    assert any(finding.what.startswith(said) for finding in findings)
