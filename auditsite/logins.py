@@ -8,9 +8,9 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from auditsite import conf
 from audittrail import conf as audit
 from audittrail.capture.client_address import client_ip
-from auditsite import conf
 
 DATABASE = "logins"
 TOO_MANY_REQUESTS = 429
