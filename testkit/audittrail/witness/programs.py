@@ -320,7 +320,7 @@ of_capture = alike(
     ),
     filled(
         "SELECT set_config('{name}', pg_current_xact_id()::text, {local})",
-        name=st.sampled_from(["audit.leading", "audit.fold_waits_in", "audit.touched"]),
+        name=st.sampled_from(["audit.leading", "audit.fold_waits_in"]),
         local=st.sampled_from(["true", "false"]),
     ),
     filled(

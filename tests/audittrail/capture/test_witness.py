@@ -88,7 +88,7 @@ def found_by_chance(watched: Witness) -> tuple[Program, list[str]]:
         said[:] = [finding.what for finding in watched.judge(program)]
         return said != []
 
-    chance = settings(PROGRAMS, phases=[Phase.generate], derandomize=True)
+    chance = settings(PROGRAMS, max_examples=1000, phases=[Phase.generate], derandomize=True)
     return find(programs(watched.settings()), is_found, settings=chance), said
 
 
