@@ -6,6 +6,7 @@ A plugin of pytest: nothing is made before the first test that needs a database.
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from testkit.environment import RUN
 from testkit.paths import ROOT
 
 
+_ATTEMPTS = 30
+
+
 def _maintain(*statements: str) -> None:
     """As the owner, in a session of its own: PostgreSQL may be killed while a test is running."""
     owner = settings.DATABASES["owner"]
@@ -34,6 +38,18 @@ def _maintain(*statements: str) -> None:
     ) as session:
         for statement in statements:
             session.execute(statement)
+
+
+def _drop(*names: str) -> None:
+    """Again while PostgreSQL's own worker, which no owner may end, is cleaning up in there."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            _maintain(*(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in names))
+            return
+        except psycopg.errors.InsufficientPrivilege:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(0.3)
 
 
 def _point_at(database: str) -> None:
@@ -60,7 +76,7 @@ def django_db_setup(django_db_blocker) -> Iterator[None]:
             yield
             _point_at(f"{RUN}_none")
     finally:
-        _maintain(*(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in (f"{RUN}_shared", template)))
+        _drop(f"{RUN}_shared", template)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -75,7 +91,7 @@ def cloned_database(label: str, template: str = f"{RUN}_template") -> Iterator[s
     name = f"{RUN}_{label}"
     _maintain(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield name
-    _maintain(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    _drop(name)
 
 
 @contextmanager

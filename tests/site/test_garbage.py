@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -44,14 +45,16 @@ def _filled(pattern: URLPattern | URLResolver) -> str:
 def filters() -> dict[str, list[str]]:
     """The parameters by which the lists of the admin filter."""
     return {
-        f"/admin/{model._meta.app_label}/{model._meta.model_name}/": [
-            f"{each if isinstance(each, str) else each[0]}__{lookup}"
-            for each in model_admin.list_filter
-            if isinstance(each, str) or isinstance(each[0], str)
-            for lookup in ("exact", "isnull", "gte", "id__exact")
-        ]
+        f"/admin/{model._meta.app_label}/{model._meta.model_name}/": list(_parameters(model_admin.list_filter))
         for model, model_admin in admin.site._registry.items()
     }
+
+
+def _parameters(listed: Any) -> Iterator[str]:
+    for each in listed:
+        name = each[0] if isinstance(each, list | tuple) else each
+        if isinstance(name, str):
+            yield from (f"{name}__{lookup}" for lookup in ("exact", "isnull", "gte", "id__exact"))
 
 
 @pytest.fixture(scope="module")

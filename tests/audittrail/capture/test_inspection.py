@@ -70,7 +70,7 @@ def test_the_command_says_what_is_wrong_and_what_would_mend_it_and_mends_it(caps
 
 
 def test_the_command_refuses_a_database_that_is_none():
-    with pytest.raises(CommandError, match=r"--database x: there are default, pipeline, owner\."):
+    with pytest.raises(CommandError, match=r"--database x: there are default, pipeline, owner, logins\."):
         call_command("install_capture", database="x")
 
 
