@@ -21,7 +21,6 @@ from audittrail.capture.at_start import FIRST_REQUEST
 from testkit.environment import RUN
 from testkit.paths import ROOT
 
-
 _ATTEMPTS = 30
 
 
