@@ -33,14 +33,10 @@ def context(
     """
     outer = current() or Context()
     inner = Context(actor or outer.actor, replace(outer.origin, **origin), occurred_at or outer.occurred_at)
-    stamp, is_nested = stamp_of(connections[using]), connections[using].in_atomic_block
-    with transaction.atomic(using=using):
-        with acting(lambda: inner):
-            stamp.tell()
-            announce_after_commit(using)
-            yield inner
-        if is_nested and not transaction.get_rollback(using):
-            stamp.tell()
+    stamp_of(connections[using])
+    with transaction.atomic(using=using), acting(lambda: inner):
+        announce_after_commit(using)
+        yield inner
 
 
 def announce_after_commit(using: str = DEFAULT_DB_ALIAS) -> None:

@@ -130,19 +130,20 @@ class Follower:
 def followed(
     connection: BaseDatabaseWrapper, earlier: EarlierNames, progress: Progress = lambda message: None
 ) -> Iterator[Follower]:
-    """Capture follows what is migrated by this connection, or by the site's own, which is this one meanwhile.
-
-    Migrations of other apps write through the default alias: by a connection of its own they would wait for the locks
-    of this one, and not see its tables.
-    """
+    """Capture follows what is migrated by this connection, or by the site's own, which is this one meanwhile."""
     follower = Follower(connection, earlier, progress)
-    with _as_default(connection), acting(follower.context), connection.execute_wrapper(follower):
+    with as_default(connection), acting(follower.context), connection.execute_wrapper(follower):
         stamp_of(connection)
         yield follower
 
 
 @contextmanager
-def _as_default(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def as_default(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """The default alias is this connection, if it is to the same database.
+
+    Migrations of other apps write through it: as the site, by a connection of its own, they would lack the rights, wait
+    for the locks of this one, and not see its tables.
+    """
     default = connections[DEFAULT_DB_ALIAS]
     if default is connection or _place(default.settings_dict) != _place(connection.settings_dict):
         yield

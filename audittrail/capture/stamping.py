@@ -64,8 +64,7 @@ class Stamp:
         return answer
 
     def tell(self) -> None:
-        """Now, for statements that Django does not send (COPY)."""
-        self._connection.ensure_connection()
+        """Now, for what Django does not send."""
         wanted = _setting()
         if wanted != ("" if self._is_idle else self._told):
             self._tell(wanted)
@@ -112,13 +111,31 @@ def stamp_of(connection: BaseDatabaseWrapper) -> Stamp:
             return wrapper
     stamp = Stamp(connection)
     connection.execute_wrappers.append(stamp)
+    if connection.connection is not None:
+        _stamp_copies(connection, stamp)
     return stamp
 
 
 def stamp_new_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
     """Receiver of `connection_created`."""
     if connection.alias in ALIASES and connection.vendor == "postgresql":
-        stamp_of(connection)
+        _stamp_copies(connection, stamp_of(connection))
+
+
+def _stamp_copies(connection: BaseDatabaseWrapper, stamp: Stamp) -> None:
+    """COPY goes to psycopg's cursor without Django's wrappers: it is told before."""
+    session = connection.connection
+    factory = session.cursor_factory
+    if hasattr(factory, "stamp"):
+        return
+
+    class StampedCursor(factory):  # type: ignore[misc, valid-type]  # the class that the backend has chosen
+        def copy(self, *args: Any, **kwargs: Any) -> Any:
+            self.stamp.tell()
+            return super().copy(*args, **kwargs)
+
+    StampedCursor.stamp = stamp
+    session.cursor_factory = StampedCursor
 
 
 def _setting() -> str:

@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 
 from audittrail.capture.checks import capture_is_on
-from audittrail.capture.following import Follower, followed
+from audittrail.capture.following import Follower, as_default, followed
 from audittrail.capture.renames import earlier_names, model_renames, without_kind
 from audittrail.capture.schema import EarlierNames
 
@@ -39,6 +39,10 @@ class Command(migrate.Command):
             registry.registered_checks |= registered
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with as_default(connections[options["database"]]):
+            self._migrate(*args, **options)
+
+    def _migrate(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
         executor = MigrationExecutor(connection)
         if options["plan"] or options["check_unapplied"] or not _has_events(executor):

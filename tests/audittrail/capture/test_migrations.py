@@ -498,3 +498,14 @@ def test_a_dropped_table_is_the_end_of_its_articles(steps, monkeypatch):
     last = {event.article_id: event for event in events()}
     assert {(event.operation, event.actor_id) for event in last.values()} == {("delete", "migrated.0002_end")}
     assert breaks(captured()) == []
+
+
+def test_migrations_of_other_apps_write_as_the_owner_from_the_first_run_on(steps):
+    """They name no alias; the site's role may not do what they do."""
+    steps(
+        "0002_rows", "op.RunPython(lambda apps, editor: apps.get_model('contenttypes', 'ContentType').objects.count())"
+    )
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("REVOKE ALL ON django_content_type FROM audit_app")
+        cursor.execute("ALTER TABLE audittrail_head RENAME TO not_there_yet")
+    migrate()

@@ -168,10 +168,16 @@ def test_an_actor_does_not_outlive_the_transaction():
 
 def test_copy_belongs_to_the_context():
     author = Author.objects.create(name="Kim", byline="Kim")
-    with context(actor=Actor("service", "wire")), connections["default"].cursor() as cursor:
+    with context(actor=Actor("service", "wire")):
         article = save()
-        with cursor.copy("COPY newsroom_credit (article_id, author_id, position) FROM STDIN") as rows:
-            rows.write_row((article.pk, author.pk, 0))
+    statement = "COPY newsroom_credit (article_id, author_id, position) FROM STDIN"
+    with (
+        context(actor=Actor("service", "wire")),
+        connections["default"].cursor() as cursor,
+        cursor.copy(statement) as rows,
+    ):
+        rows.write_row((article.pk, author.pk, 0))
+    assert OutboxEvent.objects.filter(kind="newsroom.article").count() == 2
     assert actors() == {("service", "wire")}
 
 

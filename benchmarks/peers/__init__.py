@@ -1,0 +1,1 @@
+"""The same article under this trail and under its peers, each in tables of its own."""
