@@ -175,10 +175,10 @@ class _RelatedRows:
             literal(self._tracked.kind),
         )
         if target.primary_key:
-            return f"PERFORM audit_touch({kind}, {owner}::text, changed, false, {before});"
+            return f"PERFORM audit_touch_related({kind}, {owner}::text, changed, {before});"
         table = concrete(target.model)
         return (
-            f"PERFORM audit_touch({kind}, {self._schema.key_in_row(table, 'a')}::text, changed, false, {before})\n"
+            f"PERFORM audit_touch_related({kind}, {self._schema.key_in_row(table, 'a')}::text, changed, {before})\n"
             f"    FROM {self._schema.quoted_table(table)} a WHERE {self._schema.in_row(target, 'a')} = {owner};"
         )
 

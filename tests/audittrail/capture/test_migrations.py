@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.core.management import CommandError, call_command
+from django.core.signals import request_started
 from django.db import DataError, connections, models, transaction
 from django.db.migrations import Migration, operations
 from django.db.migrations.operations.base import Operation
@@ -19,6 +20,7 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.test import override_settings
 
 from audittrail import Actor, Relation, context, track, tracking
+from audittrail.capture.at_start import FIRST_REQUEST
 from audittrail.capture.following import followed
 from audittrail.capture.inspection import inspect
 from audittrail.capture.install import install
@@ -270,7 +272,9 @@ def run(migration: Migration, state: ProjectState, names: EarlierNames, *, backw
 def installed() -> Iterator[None]:
     """The models belong to an app that is installed."""
     with override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, "testkit.audittrail.migrated"]):
+        request_started.disconnect(dispatch_uid=FIRST_REQUEST)
         yield
+    request_started.disconnect(dispatch_uid=FIRST_REQUEST)
 
 
 @pytest.fixture(scope="module")

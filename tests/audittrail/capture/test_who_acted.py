@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import threading
 import uuid
 from collections.abc import Iterator
 
@@ -120,12 +121,13 @@ def test_a_failed_savepoint_takes_no_actor_along(client, kim):
 
 @pytest.fixture
 def sent(monkeypatch) -> list[str]:
-    """The messages that go to PostgreSQL."""
+    """The messages that this thread sends to PostgreSQL."""
     found: list[str] = []
-    execute = psycopg.Cursor.execute
+    execute, here = psycopg.Cursor.execute, threading.get_ident()
 
     def counted(self, query, *args, **kwargs):
-        found.append(str(query))
+        if threading.get_ident() == here:
+            found.append(str(query))
         return execute(self, query, *args, **kwargs)
 
     monkeypatch.setattr("psycopg.Cursor.execute", counted)
