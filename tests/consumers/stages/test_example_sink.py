@@ -135,7 +135,7 @@ def test_a_folder_that_is_away_proves_nothing(lines):
 # On the page, in commands, in metrics
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(databases=["default", "logins"])
 def test_it_is_on_the_page_of_consumers(lines, client):
     client.force_login(get_user_model().objects.create_superuser("boss", "", "secret"))
 
@@ -145,7 +145,7 @@ def test_it_is_on_the_page_of_consumers(lines, client):
     assert "…enriched → JSON lines" in page
 
 
-@pytest.mark.django_db(databases=["default", "logins"])
+@pytest.mark.django_db
 def test_an_admin_can_steer_it(lines):
     control.pause("json_lines", get_user_model().objects.create_superuser("boss", "", "secret"))
 
