@@ -58,8 +58,13 @@ def two_releases(own_trail, contract_files, own_bucket):
     call_command("register_schemas")
     StageControl.objects.create(stage="relay", processes=2)
     with ExitStack() as processes:
+        # The old enricher has all partitions when the new one comes: if both came at once, each might get exactly those
+        # that one relay writes, and no event would go from old to new.
+        processes.enter_context(process("enricher", 1))
+        until(lambda: Member.objects.exclude(partitions=[]).exists(), seconds=120, what="the old enricher")
         for name in STAGES:
-            processes.enter_context(process(name, 1))
+            if name != "enricher":
+                processes.enter_context(process(name, 1))
             processes.enter_context(newer_process(contract_files.folder, name, 2))
         until(
             lambda: Member.objects.filter(state="running").exclude(partitions=[]).count() == 2 * len(STAGES),
