@@ -89,8 +89,10 @@ def cloned_database(label: str, template: str = f"{RUN}_template") -> Iterator[s
     """A database of this run, cloned from a template, the migrated one by default, and dropped at the end; its name."""
     name = f"{RUN}_{label}"
     _maintain(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield name
-    _drop(name)
+    try:
+        yield name
+    finally:
+        _drop(name)
 
 
 @contextmanager
