@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from auditsite import conf
 from audittrail import conf as audit
-from audittrail.capture.client_address import client_ip
+from audittrail.capture.client_address import client_ip_of
 
 DATABASE = "logins"
 TOO_MANY_REQUESTS = 429
@@ -27,12 +27,7 @@ class FailuresRouter:
 
 def client_address(request: HttpRequest) -> str | None:
     """The address that failures are counted for: the one that the trail records."""
-    return client_ip(
-        request.META.get("REMOTE_ADDR", ""),
-        request.headers.get("X-Forwarded-For", ""),
-        audit.trusted_proxies(),
-        request.headers.get("Forwarded", ""),
-    )
+    return client_ip_of(request, audit.trusted_proxies())
 
 
 def locked_out(request: HttpRequest, credentials: dict[str, Any] | None = None, *_: object) -> HttpResponse:

@@ -23,13 +23,11 @@ import django
 
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
-DATABASE = f"bench_{uuid.uuid4().hex[:6]}"
+DATABASE = f"bench{uuid.uuid4().hex[:6]}"
 os.environ["DATABASE_NAME"], os.environ["AUDIT_PREFIX"] = DATABASE, f"{DATABASE}-"
 django.setup()
 
-import psycopg
 from confluent_kafka import Consumer, TopicPartition
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
@@ -42,6 +40,7 @@ from consumers.relay.keys import STRATEGIES
 from examples.read_enriched import InOrder
 from newsroom.models import Article
 from testkit.consumers.relaying import relaying
+from testkit.maintenance import new_database
 
 STORY_PER_MINUTE, OTHERS, OTHERS_PER_MINUTE = 1000, 100, 300
 WORK_SECONDS = 0.08
@@ -102,7 +101,7 @@ def edit(story: Article, others: list[Article], seconds: float) -> None:
 
 def measure(strategy: str, seconds: float) -> None:
     os.environ["AUDIT_KEY_STRATEGY"] = strategy
-    os.environ["AUDIT_PREFIX"] = f"{DATABASE}-{strategy}-"
+    os.environ["AUDIT_PREFIX"] = f"{DATABASE}-{strategy}-".replace("_", "-")
     call_command("create_topics", verbosity=0, stdout=StringIO())
     call_command("register_schemas", verbosity=0, stdout=StringIO())
     story, *others = Article.objects.bulk_create(
@@ -164,27 +163,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=30, help="how long each strategy is measured (default: 30)")
     seconds = parser.parse_args().seconds
-    owner = settings.DATABASES["owner"]
-    place = {
-        "host": owner["HOST"],
-        "port": owner["PORT"],
-        "user": owner["USER"],
-        "password": owner["PASSWORD"],
-        "dbname": "audit",
-    }
-    with psycopg.connect(**place, autocommit=True) as maintenance:
-        maintenance.execute(f'CREATE DATABASE "{DATABASE}"')
-        try:
-            call_command("migrate", database="owner", verbosity=0)
-            print(
-                f"{STORY_PER_MINUTE} edits a minute of one article, {OTHERS_PER_MINUTE} of {OTHERS} others, "
-                f"for {seconds:.0f} s; a reader takes {WORK_SECONDS * 1000:.0f} ms an event"
-            )
-            for strategy in STRATEGIES:
-                measure(strategy, seconds)
-        finally:
-            connections.close_all()
-            maintenance.execute(f'DROP DATABASE "{DATABASE}" WITH (FORCE)')
+    with new_database(DATABASE):
+        call_command("migrate", database="owner", verbosity=0)
+        print(
+            f"{STORY_PER_MINUTE} edits a minute of one article, {OTHERS_PER_MINUTE} of {OTHERS} others, "
+            f"for {seconds:.0f} s; a reader takes {WORK_SECONDS * 1000:.0f} ms an event"
+        )
+        for strategy in STRATEGIES:
+            measure(strategy, seconds)
 
 
 if __name__ == "__main__":

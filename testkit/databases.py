@@ -6,49 +6,18 @@ A plugin of pytest: nothing is made before the first test that needs a database.
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 import pytest
-from django.conf import settings
 from django.core.signals import request_started
 from django.db import connections
 
 from audittrail.capture.at_start import FIRST_REQUEST
 from testkit.environment import RUN
+from testkit.maintenance import drop, maintain
 from testkit.paths import ROOT
-
-_ATTEMPTS = 30
-
-
-def _maintain(*statements: str) -> None:
-    """As the owner, in a session of its own: PostgreSQL may be killed while a test is running."""
-    owner = settings.DATABASES["owner"]
-    with psycopg.connect(
-        host=owner["HOST"],
-        port=owner["PORT"],
-        user=owner["USER"],
-        password=owner["PASSWORD"],
-        dbname="audit",
-        autocommit=True,
-    ) as session:
-        for statement in statements:
-            session.execute(statement)
-
-
-def _drop(*names: str) -> None:
-    """Again while PostgreSQL's own worker, which no owner may end, is cleaning up in there."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            _maintain(*(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in names))
-            return
-        except psycopg.errors.InsufficientPrivilege:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(0.3)
 
 
 def _point_at(database: str) -> None:
@@ -63,19 +32,19 @@ def _point_at(database: str) -> None:
 def django_db_setup(django_db_blocker) -> Iterator[None]:
     """The migrated template that every test database is cloned from; it also serves tests that roll back."""
     template = f"{RUN}_template"
-    _maintain(f'CREATE DATABASE "{template}"')
+    maintain(f'CREATE DATABASE "{template}"')
     environment = {**os.environ, "DATABASE_NAME": template}
     try:
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True
         )
-        _maintain(f'CREATE DATABASE "{RUN}_shared" TEMPLATE "{template}"')
+        maintain(f'CREATE DATABASE "{RUN}_shared" TEMPLATE "{template}"')
         with django_db_blocker.unblock():
             _point_at(f"{RUN}_shared")
             yield
             _point_at(f"{RUN}_none")
     finally:
-        _drop(f"{RUN}_shared", template)
+        drop(f"{RUN}_shared", template)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,11 +57,11 @@ def _no_check_at_the_first_request() -> None:
 def cloned_database(label: str, template: str = f"{RUN}_template") -> Iterator[str]:
     """A database of this run, cloned from a template, the migrated one by default, and dropped at the end; its name."""
     name = f"{RUN}_{label}"
-    _maintain(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    maintain(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield name
     finally:
-        _drop(name)
+        drop(name)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import ipaddress
 import re
 
+from django.http import HttpRequest
+
 from audittrail.conf import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -10,6 +12,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _BRACKETED = re.compile(r"\[(?P<address>[^\]]+)\](?::\d+)?")
 _V4_WITH_PORT = re.compile(r"(?P<address>[0-9.]+):\d+")
 _FOR = re.compile(r'(?:^|;)\s*for\s*=\s*("[^"]*"|[^;]*)', re.IGNORECASE)
+
+
+def client_ip_of(request: HttpRequest, trusted: tuple[Network, ...]) -> str | None:
+    """The address of who sent a request, as of `client_ip`."""
+    return client_ip(
+        request.META.get("REMOTE_ADDR", ""),
+        request.headers.get("X-Forwarded-For", ""),
+        trusted,
+        request.headers.get("Forwarded", ""),
+    )
 
 
 def client_ip(peer: str, forwarded_for: str, trusted: tuple[Network, ...], forwarded: str = "") -> str | None:

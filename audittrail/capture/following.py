@@ -5,7 +5,7 @@ goes or takes another type, by an event for each.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +16,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from audittrail import tracking
 from audittrail.capture import schema
 from audittrail.capture.acting import Actor, Context, Origin, acting
-from audittrail.capture.install import install_within
+from audittrail.capture.inspection import has_trail, place_of
+from audittrail.capture.install import Progress, install_within
 from audittrail.capture.names import function_name
 from audittrail.capture.schema import EarlierNames, Schema
 from audittrail.capture.stamping import Execute, stamp_of
 
 _CHANGES_TABLES = re.compile(r"(?:^|;)\s*(?:--[^\n]*\n\s*)*(ALTER|CREATE|DROP|DO)\b", re.IGNORECASE)
 _MAY_BE_IN_A_TRANSACTION = re.compile(r"\s*(ALTER|CREATE|DROP)\s+(UNLOGGED\s+)?TABLE\b", re.IGNORECASE)
-
-Progress = Callable[[str], None]
-
 
 _WATCHED = """
 SELECT c.relname::text,
@@ -123,7 +121,7 @@ class Follower:
             return cursor.fetchone()[0]
 
     def _is_installed(self) -> bool:
-        return bool(self._call("to_regclass('audittrail_head') IS NOT NULL AND to_regproc('audit_follow') IS NOT NULL"))
+        return has_trail(self._connection) and bool(self._call("to_regproc('audit_follow') IS NOT NULL"))
 
 
 @contextmanager
@@ -145,7 +143,7 @@ def as_default(connection: BaseDatabaseWrapper) -> Iterator[None]:
     for the locks of this one, and not see its tables.
     """
     default = connections[DEFAULT_DB_ALIAS]
-    if default is connection or _place(default.settings_dict) != _place(connection.settings_dict):
+    if default is connection or place_of(default) != place_of(connection):
         yield
         return
     connections[DEFAULT_DB_ALIAS] = connection
@@ -153,7 +151,3 @@ def as_default(connection: BaseDatabaseWrapper) -> Iterator[None]:
         yield
     finally:
         connections[DEFAULT_DB_ALIAS] = default
-
-
-def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
-    return settings["HOST"], settings["PORT"], settings["NAME"]

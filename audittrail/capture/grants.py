@@ -57,12 +57,13 @@ def right_differences(connection: BaseDatabaseWrapper, installed: Catalogue) -> 
     ]
 
 
-_RELATIONS = """
+_GRANTED = "CASE grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(grantee)::text END, privilege_type"
+
+_RELATIONS = f"""
 SELECT c.relname, c.relkind = 'S', pg_get_userbyid(c.relowner)::text,
-       ARRAY(SELECT ARRAY[CASE grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(grantee)::text END, privilege_type, '']
+       ARRAY(SELECT ARRAY[{_GRANTED}, '']
              FROM aclexplode(c.relacl) UNION ALL
-             SELECT ARRAY[CASE grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(grantee)::text END, privilege_type,
-                          a.attname::text]
+             SELECT ARRAY[{_GRANTED}, a.attname::text]
              FROM pg_attribute a CROSS JOIN LATERAL aclexplode(a.attacl) WHERE a.attrelid = c.oid),
        coalesce((SELECT t.relname::text FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
                  WHERE c.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = c.oid
@@ -71,16 +72,16 @@ FROM pg_class c
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   AND NOT EXISTS (SELECT FROM pg_depend e
                   WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
-ORDER BY c.relname"""
+ORDER BY c.relname"""  # noqa: S608  constants
 
-_DEFAULTS = """
+_DEFAULTS = f"""
 SELECT defaclnamespace = 0,
        CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' END,
-       ARRAY(SELECT ARRAY[CASE grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(grantee)::text END, privilege_type, '']
+       ARRAY(SELECT ARRAY[{_GRANTED}, '']
              FROM aclexplode(defaclacl))
 FROM pg_default_acl
 WHERE defaclrole = (SELECT oid FROM pg_roles WHERE rolname = %s) AND defaclobjtype IN ('r', 'S', 'f')
-  AND defaclnamespace IN (0, current_schema()::regnamespace)"""
+  AND defaclnamespace IN (0, current_schema()::regnamespace)"""  # noqa: S608  constants
 
 _USAGE = """
 SELECT rolname::text FROM pg_roles WHERE has_schema_privilege(oid, current_schema()::regnamespace, 'USAGE')"""

@@ -46,7 +46,7 @@ def inspect(using: str = DEFAULT_DB_ALIAS) -> Inspection:
     """All that is wrong with capture.  Any role may ask.  Raises OperationalError where the database is away."""
     connection = connections[using]
     tables = schema.read(connection)
-    if not _has_trail(connection):
+    if not has_trail(connection):
         absent = Difference(Kind.MODEL, "the audit trail", "has no tables in this database", remedy=MIGRATE)
         return Inspection(0, [absent])
     found = _comparison(connection, tables)
@@ -68,7 +68,14 @@ def _comparison(connection: BaseDatabaseWrapper, tables: schema.Schema) -> Compa
     return Comparison(capture, installed, sorted(found, key=lambda each: (each.kind, each.table)))
 
 
-def _has_trail(connection: BaseDatabaseWrapper) -> bool:
+def has_trail(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the database has the trail's tables."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('audittrail_head') IS NOT NULL")
         return bool(cursor.fetchone()[0])
+
+
+def place_of(connection: BaseDatabaseWrapper) -> tuple[object, ...]:
+    """What tells one database from another, whichever role is connected."""
+    settings = connection.settings_dict
+    return settings["HOST"], settings["PORT"], settings["NAME"]

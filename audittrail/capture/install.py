@@ -20,7 +20,7 @@ from psycopg.errors import LockNotAvailable
 from audittrail.capture.differences import Difference, Kind, named
 from audittrail.capture.expressions import quoted
 from audittrail.capture.grants import right_differences
-from audittrail.capture.inspection import compare, inspect
+from audittrail.capture.inspection import compare, has_trail, inspect
 from audittrail.capture.schema import EarlierNames
 
 LOCK_TIMEOUT = "200ms"
@@ -46,7 +46,7 @@ def install(
     comparison = compare(connection)
     for (_, table), group in groupby(comparison.differences, key=lambda each: (each.kind, each.table)):
         _attempt(connection, _statements(group), table or "definitions", until, progress)
-    rights = right_differences(connection, compare(connection).installed)
+    rights = right_differences(connection, comparison.installed)
     with transaction.atomic(using=alias), connection.cursor() as cursor:
         _execute(cursor, [*comparison.capture.rows, *_statements(rights)])
     return inspect(alias).problems
@@ -81,7 +81,7 @@ def install_after_migrate(sender: AppConfig, using: str, **_: object) -> None:
     is absent.
     """
     last = [config for config in apps.get_app_configs() if config.models_module][-1]
-    if sender.label != last.label or "audittrail_head" not in connections[using].introspection.table_names():
+    if sender.label != last.label or not has_trail(connections[using]):
         return
     left = install(using)
     if left and not _are_migrations_to_follow(using):

@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from audittrail import conf
 from audittrail.capture.acting import UNKNOWN, Actor, Context, Origin, acting
-from audittrail.capture.client_address import client_ip
+from audittrail.capture.client_address import client_ip_of
 from audittrail.capture.context import announce_after_commit
 from audittrail.capture.streaming import keep_context
 
@@ -70,12 +70,7 @@ class AuditContextMiddleware:
         return Origin(
             request_id=request_id,
             correlation_id=_header(request, "X-Correlation-ID"),
-            ip=client_ip(
-                request.META.get("REMOTE_ADDR", ""),
-                request.headers.get("X-Forwarded-For", ""),
-                self.trusted_proxies,
-                request.headers.get("Forwarded", ""),
-            ),
+            ip=client_ip_of(request, self.trusted_proxies),
             user_agent=_header(request, "User-Agent"),
             channel="api" if request.path.startswith("/api/") else "web",
             traceparent=_header(request, "traceparent"),

@@ -5,7 +5,8 @@ import, the next one goes on there, with the same file or with another that hold
 """
 
 from django.core.exceptions import ValidationError
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, OperationalError
+from psycopg.errors import ProgramLimitExceeded
 
 import audittrail
 from newsroom.actors import author_actor
@@ -50,7 +51,8 @@ class Importer:
             problems = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())
             raise _refused(event, problems) from None
         except (DataError, OperationalError) as error:
-            if connection.connection is None or connection.connection.broken:
+            # What PostgreSQL cannot store, or has no room for in an index; all else is not this line's doing.
+            if isinstance(error, OperationalError) and not isinstance(error.__cause__, ProgramLimitExceeded):
                 raise
             raise _refused(event, str(error).splitlines()[0]) from error
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connections
 
-from audittrail.capture.differences import Difference, named
+from audittrail.capture.differences import named
 from audittrail.capture.inspection import inspect
 from audittrail.capture.install import DEADLINE, LOCK_TIMEOUT, install
 
@@ -56,17 +56,17 @@ class Command(BaseCommand):
             if dry_run:
                 self._print_statements(database)
                 return
-            problems = inspect(database).problems if check else self._install(database, timeout)
-            if problems:
-                raise CommandError("\n".join(["Capture is not as it should be:", *named(problems)]))
-            self.stdout.write(self.style.SUCCESS(str(inspect(database))))
+            found = inspect(database)
+            if not check:
+                if not found.tables:
+                    raise CommandError("The audit trail has no tables in this database. Run manage.py migrate.")
+                install(database, deadline=timedelta(seconds=timeout), progress=self.stdout.write)
+                found = inspect(database)
+            if found.problems:
+                raise CommandError("\n".join(["Capture is not as it should be:", *named(found.problems)]))
+            self.stdout.write(self.style.SUCCESS(str(found)))
         except OperationalError as error:
             raise CommandError(f"PostgreSQL is not there, or refuses: {error}") from error
-
-    def _install(self, database: str, timeout: float) -> list[Difference]:
-        if not inspect(database).tables:
-            raise CommandError("The audit trail has no tables in this database. Run manage.py migrate.")
-        return install(database, deadline=timedelta(seconds=timeout), progress=self.stdout.write)
 
     def _print_statements(self, database: str) -> None:
         for difference in inspect(database).problems:

@@ -16,6 +16,7 @@ from django.db.migrations.state import ProjectState
 
 from audittrail.capture.checks import capture_is_on
 from audittrail.capture.following import Follower, as_default, followed
+from audittrail.capture.inspection import has_trail
 from audittrail.capture.renames import earlier_names, model_renames, without_kind
 from audittrail.capture.schema import EarlierNames
 
@@ -45,7 +46,7 @@ class Command(migrate.Command):
     def _migrate(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
         executor = MigrationExecutor(connection)
-        if options["plan"] or options["check_unapplied"] or not _has_events(executor):
+        if options["plan"] or options["check_unapplied"] or not has_trail(connection):
             super().handle(*args, **options)
             return
         if not options["app_label"] and _pending(executor, TRAIL):
@@ -67,10 +68,6 @@ class Command(migrate.Command):
     def _say(self, message: str) -> None:
         if self.verbosity >= 1:
             self.stdout.write(f"\n{message}", ending="")
-
-
-def _has_events(executor: MigrationExecutor) -> bool:
-    return f"{TRAIL}_head" in executor.connection.introspection.table_names()
 
 
 def _pending(executor: MigrationExecutor, label: str = "") -> list[Migration]:

@@ -27,9 +27,9 @@ from audittrail.capture.install import install
 from audittrail.capture.renames import earlier_names
 from audittrail.capture.schema import EarlierNames
 from audittrail.models import OutboxEvent
+from testkit.audittrail.chains import breaks, captured
 from testkit.audittrail.migrated.models import MODELS, Image, Section, Story, Topic
 from testkit.databases import cloned_database, pointed_at
-from tests.audittrail.integrity.test_chain_capture import breaks, captured
 
 KIND = "migrated.story"
 LABEL = "migrated"

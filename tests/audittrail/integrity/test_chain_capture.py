@@ -3,30 +3,15 @@
 import uuid
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 
 from audittrail import Actor, context, contracts, record_save
-from audittrail.capture import outbox_rows
 from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
-from audittrail.events.event import Event
-from audittrail.integrity.chain import Chain, ChainBreak
 from newsroom.models import Article, Author, Credit, Section, Tag
+from testkit.audittrail.chains import breaks, captured
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
-
-
-def captured() -> list[Event]:
-    """All events in the outbox, as they are published."""
-    with connections["owner"].cursor() as cursor:
-        cursor.execute("SELECT id FROM audittrail_outboxevent")
-        rows = outbox_rows.read(cursor, [number for (number,) in cursor.fetchall()])
-    return sorted(map(outbox_rows.event_of, rows), key=lambda event: (event["article_id"], event["sequence"]))
-
-
-def breaks(events: list[Event]) -> list[ChainBreak]:
-    chains = {event["article_id"]: Chain(event["article_id"]) for event in events}
-    return [found for event in events for found in chains[event["article_id"]].feed(event)]
 
 
 def edit_an_article() -> Article:
