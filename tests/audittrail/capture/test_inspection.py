@@ -88,6 +88,7 @@ def test_the_page_of_consumers_shows_it(client, boss):
     switch_off()
     page = client.get(reverse("admin:consumers_overview")).content.decode()
     assert "changes may pass unrecorded" in page and ABSENT in page and "manage.py install_capture" in page
+    assert page.index('role="alert"') < page.index("data-stage"), "it is said above all stages"
 
 
 def test_the_status_of_consumers_has_it(capsys):
