@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 
@@ -80,9 +80,12 @@ class Context:
     @cached_property
     def setting(self) -> str:
         """The value of `audit.context` that the fold reads."""
-        actor = {name: value for name, value in asdict(self.actor).items() if value is not None}
-        origin = {name: value for name, value in asdict(self.origin).items() if value is not None}
-        return orjson.dumps({"actor": actor, "context": origin, "occurred_at": self.occurred_at}).decode()
+        parts = {"actor": _given(self.actor), "context": _given(self.origin), "occurred_at": self.occurred_at}
+        return orjson.dumps(parts).decode()
+
+
+def _given(part: Actor | Origin) -> dict[str, object]:
+    return {each.name: value for each in fields(part) if (value := getattr(part, each.name)) is not None}
 
 
 Source = Callable[[], Context | None]

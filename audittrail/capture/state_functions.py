@@ -1,6 +1,6 @@
 """The functions by which the fold reads articles of a kind: their state, their long texts, which fields have a role."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -30,8 +30,9 @@ _Choice = Callable[[str, str], str]
 
 
 def state_functions(tracked: Tracked, schema: Schema) -> list[Function]:
-    """`audit_states_KIND(pks)`: one row for each live article, without its long texts; `audit_texts_KIND(pks)`: those;
-    `audit_read_KIND(pk, fields)`: one article, as far as these fields go.
+    """`audit_states_KIND(pks, fields)`: one row for each live article, without its long texts, of relations and labels
+    those among the fields; `audit_texts_KIND(pks)`: the texts; `audit_read_KIND(pk, fields)`: one article, as far as
+    these fields go.
     """
     rows = _Rows(tracked, schema)
     states = f"""
@@ -53,7 +54,7 @@ BEGIN
   RETURN live;
 END """
     return [
-        _of_kind("audit_states", tracked.kind, "text[]", "SETOF audit_state", "sql", states),
+        _of_kind("audit_states", tracked.kind, "text[], text[]", "SETOF audit_state", "sql", states),
         _of_kind("audit_texts", tracked.kind, "text[]", TEXTS, "sql", texts),
         _of_kind("audit_read", tracked.kind, "text, text[]", "audit_state", "plpgsql", read),
     ]
@@ -92,18 +93,19 @@ class _Rows:
         return " || ".join([own, *(self._values(each) for each in self._tracked.relations if each.fields)])
 
     def relations(self) -> str:
-        return jsonb_object(
-            (each.name, f"(SELECT {self._ids(each)} {self._owned(each)})") for each in self._tracked.relations
-        )
+        """Those among $2."""
+        pairs = [(each.name, f"(SELECT {self._ids(each)} {self._owned(each)})") for each in self._tracked.relations]
+        return _object_among_fields(pairs)
 
     def labels(self) -> str:
+        """Those among $2."""
         pairs = [
             (each.name, f"(SELECT {self._names(each)} {self._owned(each, self._named_rows(each))})")
             for each in self._tracked.relations
             if each.label
         ]
         pairs += [(name, f"({self._name_of(name)})") for name in self._tracked.labels]
-        return f"jsonb_strip_nulls({jsonb_object(pairs)})"
+        return _object_among_fields(pairs)
 
     def text_fields(self, wanted: str | None = None) -> str:
         """An array of the names of its long texts, those among `wanted`."""
@@ -183,13 +185,11 @@ class _Rows:
   END IF;"""
 
     def _relation_read(self, relation: RelationTable) -> str:
-        ids = f"(SELECT {self._ids(relation)} FROM {self._table(relation.row)} r WHERE {self._owned_by_key(relation)})"
-        names = (
-            f"(SELECT {self._names(relation)} FROM {self._named_rows(relation)} WHERE {self._owned_by_key(relation)})"
-        )
-        labels = f"\n    live.labels := live.labels || jsonb_strip_nulls({jsonb_object([(relation.name, names)])});"
+        ids = jsonb_object([(relation.name, self._ids(relation))])
+        names = f"jsonb_strip_nulls({jsonb_object([(relation.name, self._names(relation))])})" if relation.label else ""
         return f"""  IF {literal(relation.name)} = ANY ($2) THEN
-    live.relations := live.relations || {jsonb_object([(relation.name, ids)])};{labels if relation.label else ""}
+    SELECT live.relations || {ids}, live.labels{f" || {names}" if names else ""} INTO live.relations, live.labels
+    FROM {self._named_rows(relation)} WHERE {self._owned_by_key(relation)};
   END IF;"""
 
     def _owned_by_key(self, relation: RelationTable) -> str:
@@ -229,6 +229,12 @@ def child_name(relation: RelationTable, field: "ColumnField", row: str, schema: 
     return f"{literal(relation.name + '/')} || {key}::text || {literal('/' + field.name)}"
 
 
+def _object_among_fields(pairs: Iterable[tuple[str, str]]) -> str:
+    """A jsonb of those names that are among $2; what is null has no place in it."""
+    chosen = [(name, f"CASE WHEN {literal(name)} = ANY ($2) THEN {value} END") for name, value in pairs]
+    return f"jsonb_strip_nulls({jsonb_object(chosen)})"
+
+
 def _among(wanted: str | None, name: str, found: str) -> str:
     """`found` where the name is among those wanted, or all are; else an empty array."""
     return f"CASE WHEN {name} = ANY ({wanted}) THEN {found} ELSE '{{}}' END" if wanted else found
@@ -245,7 +251,9 @@ def dispatch_functions(tracked: list[Tracked]) -> list[Function]:
     kinds = [t.kind for t in tracked]
     query = "RETURN QUERY SELECT * FROM"
     return [
-        _dispatch(kinds, "audit_states", "kind text, pks text[]", "SETOF audit_state", query, "pks"),
+        _dispatch(
+            kinds, "audit_states", "kind text, pks text[], fields text[]", "SETOF audit_state", query, "pks, fields"
+        ),
         _dispatch(kinds, "audit_texts", "kind text, pks text[]", TEXTS, query, "pks"),
         _dispatch(kinds, "audit_read", "kind text, pk text, fields text[]", "audit_state", "RETURN", "pk, fields"),
         _choice("audit_title_field", "text", titles),

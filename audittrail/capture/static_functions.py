@@ -13,7 +13,7 @@ from audittrail import conf
 from audittrail.capture.expressions import literal, quoted
 from audittrail.capture.objects import Function, settings
 
-_FILES = ("encoding", "touch", "context", "fold", "fold_ordinary", "fold_general", "upkeep")
+_FILES = ("encoding", "touch", "context", "fold", "fold_ordinary", "fold_short", "fold_general", "upkeep")
 
 PINNED = {
     # A value has the same text in every session.

@@ -77,7 +77,7 @@ def _parent_triggers(tracked: Tracked, parent: type[models.Model], schema: Schem
     return _watched(schema.table(parent), _trigger_function(name, parent, body, schema, _CHANGED), "UPDATE")
 
 
-_CHANGED = "DECLARE\n  changed text[];\n"
+_CHANGED = "DECLARE\n  changed text[];\n  is_first boolean;\n"
 
 
 class _Table:
@@ -95,10 +95,10 @@ class _Table:
         names = array(literal(name) for name in self._texts)
         texts = array(f"{self._schema.in_row(self._tracked.field(name), 'OLD')}::text" for name in self._texts)
         return f"""  IF TG_OP = 'INSERT' OR ({renamed}) THEN
-    PERFORM audit_touch({self._kind}, {self._pk("NEW")}, '{{}}', true, '{{}}', '{{}}', '{{}}');
+    is_first := audit_touch({self._kind}, {self._pk("NEW")}, '{{}}', true, '{{}}', '{{}}', '{{}}');
   END IF;
   IF TG_OP = 'DELETE' OR ({renamed}) THEN
-    PERFORM audit_touch({self._kind}, {self._pk("OLD")}, '{{}}', false, {self._scalars()}, {names}, {texts});
+    is_first := audit_touch({self._kind}, {self._pk("OLD")}, '{{}}', false, {self._scalars()}, {names}, {texts});
   END IF;
 """
 
@@ -115,7 +115,7 @@ class _Table:
         return f"""  changed := array_remove(ARRAY[
     {", ".join(cases)}]::text[], NULL);
   IF changed <> '{{}}' THEN
-    PERFORM audit_touch({self._kind}, {self._pk("NEW")}, changed, false, {self._scalars()},
+    is_first := audit_touch({self._kind}, {self._pk("NEW")}, changed, false, {self._scalars()},
       {self._changed_texts(literal)},
       {self._changed_texts(lambda name: self._schema.in_row(self._tracked.field(name), "OLD") + "::text")});
   END IF;"""
@@ -175,7 +175,7 @@ class _RelatedRows:
             literal(self._tracked.kind),
         )
         if target.primary_key:
-            return f"PERFORM audit_touch_related({kind}, {owner}::text, changed, {before});"
+            return f"is_first := audit_touch_related({kind}, {owner}::text, changed, {before});"
         table = concrete(target.model)
         return (
             f"PERFORM audit_touch_related({kind}, {self._schema.key_in_row(table, 'a')}::text, changed, {before})\n"

@@ -36,8 +36,7 @@ CREATE OR REPLACE FUNCTION audit_uuid7(moment timestamptz) RETURNS uuid LANGUAGE
 $$;
 
 CREATE OR REPLACE FUNCTION audit_slot(article_id text) RETURNS smallint LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT ((get_byte(sha256(convert_to(article_id, 'UTF8')), 0) << 8
-           | get_byte(sha256(convert_to(article_id, 'UTF8')), 1)) & 1023)::smallint
+  SELECT ((('x' || encode(sha256(convert_to(article_id, 'UTF8')), 'hex'))::bit(16))::integer & 1023)::smallint
 $$;
 
 CREATE OR REPLACE FUNCTION audit_mask(value text) RETURNS text LANGUAGE sql STABLE AS $$

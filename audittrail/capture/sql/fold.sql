@@ -21,16 +21,25 @@ END $$;
 -- One event for each article that the transaction touched.
 CREATE OR REPLACE FUNCTION audit_fold_transaction(transaction_id xid8) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  article_ids text[] := ARRAY(
-    SELECT article_id FROM audit_touched WHERE xid = transaction_id AND article_id <> '' ORDER BY article_id);
+  article_ids text[];
 BEGIN
-  IF cardinality(article_ids) = 1 AND audit_fold_ordinary(transaction_id, article_ids[1]) THEN RETURN; END IF;
-  IF article_ids <> '{}' THEN
-    PERFORM audit_lock_heads(transaction_id, article_ids);
-    PERFORM audit_fold_general(transaction_id, article_ids);
+  IF audit_fold_ordinary(transaction_id) THEN RETURN; END IF;
+  article_ids := audit_touched_articles(transaction_id);
+  PERFORM audit_lock_heads(transaction_id, article_ids);
+  IF cardinality(article_ids) > 1 THEN
+    PERFORM audit_fold_short(transaction_id, article_ids);
+    article_ids := audit_touched_articles(transaction_id);
   END IF;
+  IF article_ids <> '{}' THEN PERFORM audit_fold_general(transaction_id, article_ids); END IF;
   -- What is touched from now on queues a fold of its own.
   DELETE FROM audit_touched WHERE xid = transaction_id;
+END $$;
+
+-- The articles that the transaction touched and that are not folded yet, in order.
+CREATE OR REPLACE FUNCTION audit_touched_articles(transaction_id xid8) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT article_id FROM audit_touched WHERE xid = transaction_id AND article_id <> '' ORDER BY article_id);
 END $$;
 
 -- Locks the heads of these articles, given in order; one order for all transactions, so that they queue here and never

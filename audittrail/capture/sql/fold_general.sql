@@ -30,7 +30,7 @@ BEGIN
     ), live AS MATERIALIZED (
       -- The articles as their rows are now, all of one kind at a time: each kind has a query of its own.
       SELECT g.kind, s.* FROM (SELECT kind, array_agg(object_pk) AS pks FROM touched GROUP BY kind) g
-      CROSS JOIN LATERAL audit_states(g.kind, g.pks) s
+      CROSS JOIN LATERAL audit_states(g.kind, g.pks, audit_fields(g.kind)) s
     ), heads AS MATERIALIZED (
       SELECT * FROM audittrail_head WHERE article_id = ANY (article_ids)
     ), joined_with_head AS MATERIALIZED (

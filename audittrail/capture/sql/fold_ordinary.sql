@@ -1,16 +1,21 @@
 -- The ordinary save: one article that was there before and stays, no keyframe due, nothing changed but what triggers
 -- saw.  Plain statements, and only what was touched is read.  Everything else is the general fold's.
 
--- Folds the only article that the transaction touched; false, with nothing done, where the general fold has to.
-CREATE OR REPLACE FUNCTION audit_fold_ordinary(transaction_id xid8, article text) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Folds the only article that the transaction touched, if any; false, with nothing done, where the general fold has to.
+CREATE OR REPLACE FUNCTION audit_fold_ordinary(transaction_id xid8) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   touch audit_touched;
+  next audit_touched;
   head audittrail_head;
   live audit_state;
   change audit_change;
 BEGIN
-  SELECT * INTO touch FROM audit_touched t WHERE t.xid = transaction_id AND t.article_id = article;
-  SELECT * INTO head FROM audittrail_head h WHERE h.article_id = article FOR UPDATE;
+  FOR next IN SELECT * FROM audit_touched t WHERE t.xid = transaction_id AND t.article_id <> '' LIMIT 2 LOOP
+    IF touch.article_id IS NOT NULL THEN RETURN false; END IF;
+    touch := next;
+  END LOOP;
+  IF touch.article_id IS NULL THEN RETURN true; END IF;
+  SELECT * INTO head FROM audittrail_head h WHERE h.article_id = touch.article_id FOR UPDATE;
   IF head.alive IS NOT TRUE OR head.keyframe_due OR (head.sequence + 1) % @keyframe_interval@ = 0 OR touch.is_insert THEN
     RETURN false;
   END IF;
@@ -23,7 +28,7 @@ BEGIN
   IF change.names IS NULL THEN RETURN false; END IF;
 
   IF change.names <> '{}' OR touch.is_explicit_save THEN PERFORM audit_append(touch, head, live, change);
-  ELSE PERFORM audit_renew_heads(ARRAY[article]);
+  ELSE PERFORM audit_renew_heads(ARRAY[touch.article_id]);
   END IF;
   DELETE FROM audit_touched WHERE xid = transaction_id;
   RETURN true;
@@ -33,11 +38,10 @@ END $$;
 CREATE OR REPLACE FUNCTION audit_has_fields(head audittrail_head, kind text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 DECLARE
   fields text[] := audit_fields(kind);
-  captured jsonb := head.scalars || head.relations || head.text_hashes;
+  others jsonb := head.leaves - fields;
 BEGIN
-  RETURN captured ?& fields
-     AND (captured - fields = '{}'
-          OR NOT EXISTS (SELECT FROM jsonb_object_keys(captured - fields) AS n WHERE n NOT LIKE '%/%'));
+  RETURN head.leaves ?& fields
+     AND (others = '{}' OR NOT EXISTS (SELECT FROM jsonb_object_keys(others) AS n WHERE n NOT LIKE '%/%'));
 END $$;
 
 -- What differs between the head and the live article, of the fields that were read, with the leaves and entries of
@@ -57,12 +61,14 @@ BEGIN
   change.names := '{}'; change.entries := '[]'; change.leaves := head.leaves; change.text_hashes := head.text_hashes;
   change.salt := uuid_send(gen_random_uuid());
   change.text_fields := '{}'; change.texts_before := '{}'; change.texts_after := '{}';
-  FOR field IN SELECT n FROM jsonb_each(now) AS each(n, value) WHERE before -> n IS DISTINCT FROM value LOOP
-    IF NOT before ? field THEN RETURN NULL; END IF;
-    change.names := change.names || field;
-    change.entries := change.entries || audit_change_entry(field, before -> field, now -> field);
-    change.leaves := change.leaves || jsonb_build_object(field, audit_short_leaf(change.salt, field, now -> field));
-  END LOOP;
+  IF live.scalars <> head.scalars OR live.relations <> '{}' THEN
+    FOR field IN SELECT n FROM jsonb_each(now) AS each(n, value) WHERE before -> n IS DISTINCT FROM value LOOP
+      IF NOT before ? field THEN RETURN NULL; END IF;
+      change.names := change.names || field;
+      change.entries := change.entries || audit_change_entry(field, before -> field, now -> field);
+      change.leaves := change.leaves || jsonb_build_object(field, audit_short_leaf(change.salt, field, now -> field));
+    END LOOP;
+  END IF;
   FOR place IN 1 .. cardinality(live.text_fields) LOOP
     field := live.text_fields[place];
     IF NOT head.text_hashes ? field THEN RETURN NULL; END IF;
@@ -97,9 +103,10 @@ DECLARE
   digest bytea;
   next_hash bytea;
 BEGIN
-  SELECT max(v.version) INTO actor_version FROM audittrail_actorversion v WHERE v.actor_id = actor ->> 'id';
-  SELECT sha256(decode(string_agg(entry, '' ORDER BY field COLLATE "C"), 'hex')) INTO digest
-  FROM jsonb_each_text(change.leaves) AS each(field, entry);
+  SELECT (SELECT max(v.version) FROM audittrail_actorversion v WHERE v.actor_id = actor ->> 'id'),
+         (SELECT sha256(decode(string_agg(entry, '' ORDER BY field COLLATE "C"), 'hex'))
+          FROM jsonb_each_text(change.leaves) AS each(field, entry))
+  INTO actor_version, digest;
   next_hash := sha256(audit_hashed(
     head.hash, id, touch.article_id, touch.kind, head.sequence + 1, 'update', occurred_at, captured_at,
     actor ->> 'type', actor ->> 'id', actor_version, origin, change.salt, digest));

@@ -47,7 +47,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = @schema@, pg_temp @settin
          CASE WHEN h.article_id IS NULL OR l.object_pk IS NULL THEN '{*}'::text[] ELSE differing.names END
   FROM (
     SELECT s.object_pk, s.scalars || s.relations || coalesce(texts.hashes, '{}') AS state
-    FROM audit_states(audit_drift.kind, object_pks) s
+    FROM audit_states(audit_drift.kind, object_pks, audit_fields(audit_drift.kind)) s
     JOIN audit_texts(audit_drift.kind, object_pks) t USING (object_pk)
     CROSS JOIN LATERAL (
       SELECT jsonb_object_agg(n, audit_text_hash(x)) AS hashes

@@ -64,7 +64,7 @@ def test_amendments_of_a_release_are_made_and_marked():
     assert (event["title"], event["amendments"]) == ("Short", [{"field": "title", "reason": "too long"}])
 
 
-@pytest.mark.parametrize("fold", ["fold_ordinary", "fold_general"])
+@pytest.mark.parametrize("fold", ["fold_ordinary", "fold_short", "fold_general"])
 def test_capture_inserts_every_column_that_the_database_does_not_fill_in(fold):
     (columns,) = re.findall(r"INSERT INTO audittrail_outboxevent \(([^)]+)\)", (SQL / f"{fold}.sql").read_text())
     inserted = [name.strip() for name in columns.split(",")]
