@@ -40,12 +40,13 @@ def action(event: Event) -> ActionName:
     if event["operation"] != "update":
         return "created" if event["operation"] == "create" else "deleted"
     tracked = tracking.tracked(event["kind"])
-    field = tracked.status if tracked else "status"
     published = tracked.published if tracked else frozenset({"published"})
-    for change in event["changes"]:
-        if change["field"] == field:
-            return _status_action(change["before"] in published, change["after"] in published)
-    return "edited" if event["changes"] else "saved"
+    changes = {change["field"]: change for change in event["changes"]}
+    if tracked and tracked.published_at in changes and event["status"] in published:
+        return "published"
+    if change := changes.get((tracked.status if tracked else "status") or ""):
+        return _status_action(change["before"] in published, change["after"] in published)
+    return "edited" if changes else "saved"
 
 
 def _status_action(was_public: bool, is_public: bool) -> ActionName:

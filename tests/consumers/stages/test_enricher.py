@@ -1,10 +1,11 @@
 """What the enricher adds: the action, the words, and who the actor was."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from audittrail import contracts
+from audittrail import contracts, tracking
 from audittrail.events.event import ActorProfile, Event, EventActor
 from audittrail.models import ActorVersion
 from consumers.errors import NotReady
@@ -39,6 +40,22 @@ def status(before: str | None, after: str | None) -> Event:
 )
 def test_a_change_of_status_is_named_by_what_the_public_sees(kind, before, after, expected):
     assert action(status(before, after) | {"kind": kind}) == expected
+
+
+@pytest.mark.parametrize(
+    ("status_now", "field", "expected"),
+    [
+        ("published", "published_at", "published"),
+        ("draft", "published_at", "edited"),
+        ("published", "headline", "edited"),
+    ],
+)
+def test_an_article_that_the_public_sees_is_published_again(monkeypatch, status_now, field, expected):
+    article = tracking.tracked("newsroom.article")
+    assert article
+    monkeypatch.setitem(tracking._tracked, "newsroom.article", replace(article, published_at="published_at"))
+    event = raw_event(status=status_now, changes=[change(field, "scalar", before="a", after="b")])
+    assert action(event) == expected
 
 
 @pytest.mark.parametrize(
