@@ -23,6 +23,7 @@ from consumers.kafka.schema_registry import codec, schemas
 from consumers.messages import large_payloads
 from consumers.messages.decoding import Decoded, decode, rejection
 from consumers.records import Outcome, Partition, Record, Rejection
+from consumers.runtime.batcher import Batch
 from consumers.runtime.stage import Stage
 from consumers.stages import sink_positions
 from consumers.stages.sink_positions import Reached, Taken
@@ -76,8 +77,8 @@ class DatabaseSink(Stage):
         events, undecodable = decode(self._codec, schemas(), alive)
         whole, unresolvable = large_payloads.resolve_all(events)
         letters, undecoded = _decode_letters(dead)
-        refused = self._ask(lambda connection: self._store(connection, records, whole, letters))
-        return Outcome(rejections=undecodable + unresolvable + undecoded + refused)
+        rejections = undecodable + unresolvable + undecoded
+        return self._ask(lambda connection: self._store(connection, records, whole, letters, rejections))
 
     def _store(
         self,
@@ -85,18 +86,26 @@ class DatabaseSink(Stage):
         records: list[Record],
         events: list[Decoded[EnrichedEvent]],
         letters: list[DecodedLetter],
-    ) -> list[Rejection]:
+        rejections: list[Rejection],
+    ) -> Outcome:
         with connection.transaction():
-            if not sink_positions.advance(connection, self.group, self._reached(records)):
-                raise Fenced("another process has taken over partitions of the database sink")
-            return _isolating(connection, events, _store_events, _unstorable_event) + _isolating(
-                connection, letters, _store_letters, _unstorable_letter
-            )
+            self._advance(connection, {record.source: record.offset + 1 for record in records})
+            refused = [
+                *_isolating(connection, events, _store_events, _unstorable_event),
+                *_isolating(connection, letters, _store_letters, _unstorable_letter),
+            ]
+            # What is rejected is in Kafka's dead letters only after this: until the next batch a successor reads it
+            # again, from where its letter gets the same identity.
+            if rejected := [each.record for each in rejections + refused]:
+                self._advance(connection, Batch(sorted(rejected, key=lambda record: record.offset)).starts())
+        return Outcome(rejections=rejections + refused)
 
-    def _reached(self, records: list[Record]) -> list[Reached]:
-        ends = {record.source: record.offset + 1 for record in records}
-        held = ((self._held[partition], end) for partition, end in ends.items())
-        return [Reached(taken.topic_id, taken.number, taken.token, end) for taken, end in held]
+    def _advance(self, connection: Connection, offsets: dict[Partition, int]) -> None:
+        """Record the next offset to read of partitions. Raises Fenced."""
+        held = ((self._held[partition], offset) for partition, offset in offsets.items())
+        reached = [Reached(taken.topic_id, taken.number, taken.token, offset) for taken, offset in held]
+        if not sink_positions.advance(connection, self.group, reached):
+            raise Fenced("another process has taken over partitions of the database sink")
 
     def _ask(self, question: Callable[[Connection], Answer]) -> Answer:
         try:

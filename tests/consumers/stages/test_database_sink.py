@@ -106,6 +106,13 @@ def test_what_postgresql_refuses_is_rejected_alone(sink, poison):
     assert stored() == [2, 3, 5, 6, 7]
 
 
+def test_a_successor_reads_again_what_was_rejected_until_the_next_batch(sink):
+    sink.process([record(event(2), 1), record(b"no event", 2), record(event(3), 3), record(b"none", 4)])
+    assert sink.positions(everywhere())[everywhere()[0]] == 2
+    sink.process([record(event(4), 5)])
+    assert sink.positions(everywhere())[everywhere()[0]] == 6
+
+
 def test_what_is_no_event_is_rejected_with_its_reason(sink):
     outcome = sink.process([record(b"\x00"), record(b"no event", 1), record(event(), 2)])
     assert [each.reason for each in outcome.rejections] == ["truncated", "wrong_magic_byte"]
