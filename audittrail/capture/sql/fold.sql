@@ -5,7 +5,15 @@
 CREATE OR REPLACE FUNCTION audit_fold() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = @schema@, pg_temp @settings@ AS $$
 BEGIN
-  PERFORM audit_fold_transaction(NEW.xid);
+  IF pg_trigger_depth() = 1 THEN
+    PERFORM audit_fold_transaction(NEW.xid);
+  ELSE
+    -- Constraints are immediate, and this is within a statement that may have changed other rows of the article, whose
+    -- triggers are still to come: they would look like changes that no trigger saw.  The fold waits all the same.
+    SET CONSTRAINTS @schema@.audit_fold DEFERRED;
+    DELETE FROM audit_touched WHERE xid = NEW.xid AND article_id = '';
+    INSERT INTO audit_touched (xid, article_id) VALUES (NEW.xid, '');
+  END IF;
   RETURN NULL;
 END $$;
 

@@ -5,9 +5,8 @@
 --
 -- The fold is queued by a row of its own, of no article: the first touch of a transaction inserts it, the fold deletes
 -- it with the touches.  No setting takes part, so nothing that a session may set keeps a touch from being folded; and a
--- savepoint's rollback undoes row and queue alike.  It is inserted last: under SET CONSTRAINTS IMMEDIATE the fold runs
--- at once.  All is done by unique keys and nothing is read, so that SERIALIZABLE transactions on different articles
--- have no conflict here.
+-- savepoint's rollback undoes row and queue alike.  All is done by unique keys and nothing is read, so that SERIALIZABLE
+-- transactions on different articles have no conflict here.
 -- True where it is the article's first touch: PL/pgSQL evaluates an assignment without starting a query, as PERFORM does.
 CREATE OR REPLACE FUNCTION audit_touch(
   kind text, object_pk text, touched_fields text[], is_insert boolean, scalars_before jsonb, text_fields text[],

@@ -50,7 +50,7 @@ def test_constraints_set_immediate_at_any_moment(session, names):
         session.execute("UPDATE newsroom_article SET headline = 'three' WHERE id = %s", [pk])
         session.execute(f"SET CONSTRAINTS {names} DEFERRED")
         session.execute("UPDATE newsroom_article SET headline = 'four' WHERE id = %s", [pk])
-    assert titles(pk) == ["Bridge", "one", "two", "three", "four"]
+    assert titles(pk) == ["Bridge", "one", "four"]
     assert no_touch_is_left()
 
 
