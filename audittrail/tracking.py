@@ -143,8 +143,7 @@ def track(
     Columns that the model inherits from a parent with a table of its own are its own: model and parents are one
     article.  Raises ImproperlyConfigured naming the field that does not exist or does not fit.
     """
-    model = concrete(model)
-    kind = kind or model._meta.label_lower
+    model, kind = concrete(model), kind or concrete(model)._meta.label_lower
     fields, texts, masked = tuple(fields), tuple(texts), frozenset(masked)
     _require_identity(model)
     _require_columns(kind, model, fields, texts)

@@ -151,13 +151,20 @@ def retry_cap_seconds() -> float:
 
 
 def halt_after() -> int:
-    """AUDIT_HALT_AFTER: rejected messages in a row after which a stage halts instead of draining a topic into the dead
-    letters.
+    """AUDIT_HALT_AFTER: rejected messages in a row after which a stage reads a partition no further, instead of
+    draining it into the dead letters.
 
-    0 never halts. A halted stage waits for an operator: resuming it in the admin lets the waiting batch through and
-    counts from zero.
+    0 never halts. Nothing but a release in the admin or by the API lets a halted partition go on: the batch that waits
+    passes, and counting begins at zero.
     """
     return env.integer("AUDIT_HALT_AFTER", 500)
+
+
+def halt_share() -> float:
+    """AUDIT_HALT_SHARE: the largest share of rejected messages among a partition's last ones, of which twice
+    AUDIT_HALT_AFTER count; a larger one halts it as well.
+    """
+    return env.share("AUDIT_HALT_SHARE", 0.5)
 
 
 def shutdown_seconds() -> float:

@@ -59,6 +59,17 @@ class ControlAction(models.Model):
         ordering = ["-id"]
 
 
+class HaltRelease(models.Model):
+    """That a halted partition may go on: its records up to an offset pass, whatever is rejected of them."""
+
+    id = models.BigAutoField(primary_key=True)
+    stage = models.TextField(db_index=True)
+    topic_id = models.TextField(help_text="Kafka's id of the topic: a topic made anew has other records.")
+    partition = models.IntegerField()
+    last_offset = models.BigIntegerField()
+    at = models.DateTimeField(auto_now_add=True)
+
+
 class Member(models.Model):
     """One process of a stage, as it reports itself about once a second."""
 
@@ -72,6 +83,7 @@ class Member(models.Model):
     partitions = models.JSONField(default=list)
     processed = models.BigIntegerField(default=0)
     dead_letters = models.BigIntegerField(default=0)
+    halts = models.JSONField(default=list, db_default=[], help_text="Partitions it reads no further: Halt.")
     started_at = models.DateTimeField()
     beat_at = models.DateTimeField()
 

@@ -9,6 +9,7 @@ from audittrail.capture.rights import ADD, ADD_AND_CHANGE, ALL, READ, Rights, pr
 RIGHTS = {
     "consumers_stagecontrol": Rights(site=ADD_AND_CHANGE, pipeline=ADD),
     "consumers_controlaction": Rights(site=ADD, pipeline=ADD),
+    "consumers_haltrelease": Rights(site=ADD, pipeline=READ),
     "consumers_member": Rights(site=READ, pipeline=ALL),
     "consumers_sinkoffset": Rights(site=READ, pipeline=ALL),
     "consumers_relaylane": Rights(site=READ, pipeline=ALL),

@@ -168,6 +168,17 @@ def seconds(name: str, default: float, minimum: float = 0) -> float:
     return read(name, default, parse, f"a number of seconds from {minimum} to {LARGEST // 1000}")
 
 
+def share(name: str, default: float) -> float:
+    """The variable as a share of a whole."""
+
+    def parse(written: str) -> float:
+        if not 0 <= (found := float(written)) <= 1:
+            raise ValueError(written)
+        return found
+
+    return read(name, default, parse, "a number from 0 to 1")
+
+
 def truth(name: str, default: bool) -> bool:
     return read(name, default, lambda written: _TRUTHS[written.lower()], "one of 1, true, yes, 0, false, no")
 

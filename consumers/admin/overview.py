@@ -75,6 +75,22 @@ def act(request: HttpRequest, stage: str) -> HttpResponse:
     return redirect(OVERVIEW)
 
 
+@require_POST
+def release(request: HttpRequest, stage: str) -> HttpResponse:
+    """Let a halted partition go on."""
+    user = _permitted_user(request, "consumers.change_stagecontrol")
+    numbers = [request.POST.get(name, "") for name in ("partition", "last_offset")]
+    try:
+        if not all(each.isdecimal() and len(each) < 19 for each in numbers):
+            raise control.Refused("partition and last_offset are whole numbers")
+        control.release(stage, user, request.POST.get("topic", ""), *map(int, numbers))
+    except (control.UnknownStage, control.Refused) as error:
+        messages.error(request, f"{stage}: {error}")
+    else:
+        messages.success(request, f"{stage}: the release is on its way; it takes a second or two.")
+    return redirect(OVERVIEW)
+
+
 def _permitted_user(request: HttpRequest, permission: str) -> "User":
     """Raises PermissionDenied."""
     if not request.user.is_authenticated or not request.user.has_perm(permission):
@@ -92,5 +108,6 @@ class StageControlAdmin(ReadOnlyAdmin):
             path("", page, name="consumers_stagecontrol_changelist"),
             path("overview/", page, name="consumers_overview"),
             path("live/", self.admin_site.admin_view(live), name="consumers_live"),
+            path("<str:stage>/release/", self.admin_site.admin_view(release), name="consumers_release"),
             path("<str:stage>/act/", self.admin_site.admin_view(act), name="consumers_act"),
         ]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from consumers import stages
-from consumers.models import DesiredState, LagSample, ProcessState
+from consumers.models import DesiredState, LagSample
 from consumers.supervision import control
 from consumers.supervision.status import ProcessStatus, StageStatus, Status
 
@@ -17,6 +17,17 @@ ALLOWED = {
     DesiredState.PAUSED: {"resume", "stop", "scale"},
     DesiredState.STOPPED: {"start", "scale"},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHalt:
+    """A halted partition, why, and what becomes of the batch that waits when it is released."""
+
+    topic: str
+    partition: int
+    last_offset: int
+    text: str
+    consequence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,7 @@ class Card:
     points: str
     peak: str
     allowed: list[str]
+    halts: list[ShownHalt]
 
 
 def cards(status: Status) -> list[dict[str, object]]:
@@ -48,7 +60,7 @@ def _card(stage: StageStatus, lags: list[tuple[float, int]]) -> Card:
     spec = stages.table()[stage.stage]
     wanted = "" if stage.desired_state == DesiredState.STOPPED else f" × {stage.desired_processes}"
     observed = f"{stage.observed_state} × {stage.alive}" if stage.alive else str(stage.observed_state)
-    allowed = ALLOWED[stage.desired_state] | ({"resume"} if stage.observed_state == ProcessState.HALTED else set())
+    allowed = ALLOWED[stage.desired_state]
     return Card(
         stage=stage.stage,
         route=spec.route,
@@ -56,13 +68,17 @@ def _card(stage: StageStatus, lags: list[tuple[float, int]]) -> Card:
         observed=observed,
         verdict=stage.verdict,
         lag="?" if stage.lag is None else f"{stage.lag:,}",
-        reason=stage.reason,
+        reason="" if stage.halts else stage.reason,
         group=_group(stage) if stage.group else spec.without_group,
         members="\n".join(_member(process) for process in stage.processes) or "no process",
         processes=stage.desired_processes,
         points=points(lags),
         peak=f"{max((lag for _, lag in lags), default=0):,}",
         allowed=[action for action in control.ACTIONS if action in allowed],
+        halts=[
+            ShownHalt(each.topic, each.partition, each.last_offset, str(each), control.consequence(each))
+            for each in stage.halts
+        ],
     )
 
 

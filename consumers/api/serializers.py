@@ -22,6 +22,17 @@ class GroupSerializer(serializers.Serializer[Any]):
     members = MemberSerializer(many=True)
 
 
+class HaltSerializer(serializers.Serializer[Any]):
+    topic = serializers.CharField()
+    topic_id = serializers.CharField()
+    partition = serializers.IntegerField()
+    first_offset = serializers.IntegerField()
+    last_offset = serializers.IntegerField(help_text="Of the batch that waits; a release names it.")
+    records = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    reason = serializers.CharField()
+
+
 class ProcessSerializer(serializers.Serializer[Any]):
     slot = serializers.IntegerField()
     host = serializers.CharField()
@@ -31,6 +42,7 @@ class ProcessSerializer(serializers.Serializer[Any]):
     partitions = serializers.IntegerField()
     processed = serializers.IntegerField()
     dead_letters = serializers.IntegerField()
+    halts = HaltSerializer(many=True, help_text="Partitions that it reads no further until they are released.")
     silent_seconds = serializers.FloatField()
     alive = serializers.BooleanField()
 
@@ -60,6 +72,12 @@ class StatusSerializer(serializers.Serializer[Any]):
 class ActionSerializer(serializers.Serializer[Any]):
     action = serializers.ChoiceField(choices=list(control.ACTIONS))
     processes = serializers.IntegerField(required=False, min_value=1, max_value=MOST_PROCESSES, help_text="For scale.")
+
+
+class ReleaseSerializer(serializers.Serializer[Any]):
+    topic = serializers.CharField()
+    partition = serializers.IntegerField(min_value=0)
+    last_offset = serializers.IntegerField(min_value=0, help_text="Of the batch that waits, as the halt says.")
 
 
 class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):

@@ -7,6 +7,7 @@ from consumers.api import views
 urlpatterns = [
     path("consumers/", views.Consumers.as_view(), name="api_consumers"),
     path("consumers/<str:stage>/actions/", views.ConsumerActions.as_view(), name="api_consumer_actions"),
+    path("consumers/<str:stage>/releases/", views.HaltReleases.as_view(), name="api_halt_releases"),
     path("dead-letters/", views.DeadLetters.as_view(), name="api_dead_letters"),
     path("dead-letters/replay/", views.DeadLetterReplay.as_view(), name="api_dead_letter_replay"),
 ]

@@ -1,7 +1,10 @@
 """The programming interface to the consumers: what they do, what they should do, and what they could not process."""
 
+from collections.abc import Callable
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics, status
+from rest_framework import generics, serializers, status
 from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
@@ -9,7 +12,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from audittrail.web.pagination import CheckedPages
-from consumers.api.serializers import ActionSerializer, DeadLetterSerializer, ReplaySerializer, StatusSerializer
+from consumers.api.serializers import (
+    ActionSerializer,
+    DeadLetterSerializer,
+    ReleaseSerializer,
+    ReplaySerializer,
+    StatusSerializer,
+)
 from consumers.models import DeadLetter
 from consumers.supervision import control
 from consumers.supervision.status import collect
@@ -45,17 +54,30 @@ class ConsumerActions(APIView):
 
     @extend_schema(operation_id="consumer_action", request=ActionSerializer, responses={202: ActionSerializer})
     def post(self, request: Request, stage: str) -> Response:
-        asked = ActionSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        if not request.user.is_authenticated:
-            raise NotAuthenticated
-        try:
-            control.perform(stage=stage, user=request.user, **asked.validated_data)
-        except control.UnknownStage as error:
-            raise NotFound(str(error)) from error
-        except control.Refused as error:
-            raise ValidationError(str(error)) from error
-        return Response(asked.data, status=status.HTTP_202_ACCEPTED)
+        return _asked(request, stage, ActionSerializer(data=request.data), control.perform)
+
+
+class HaltReleases(APIView):
+    """Let a halted partition of a stage go on: what is rejected of the batch that waits becomes dead letters."""
+
+    permission_classes = (IsAuthenticated, needs("consumers.change_stagecontrol"))
+
+    @extend_schema(operation_id="halt_release", request=ReleaseSerializer, responses={202: ReleaseSerializer})
+    def post(self, request: Request, stage: str) -> Response:
+        return _asked(request, stage, ReleaseSerializer(data=request.data), control.release)
+
+
+def _asked(request: Request, stage: str, asked: serializers.Serializer[Any], perform: Callable[..., None]) -> Response:
+    asked.is_valid(raise_exception=True)
+    if not request.user.is_authenticated:
+        raise NotAuthenticated
+    try:
+        perform(stage=stage, user=request.user, **asked.validated_data)
+    except control.UnknownStage as error:
+        raise NotFound(str(error)) from error
+    except control.Refused as error:
+        raise ValidationError(str(error)) from error
+    return Response(asked.data, status=status.HTTP_202_ACCEPTED)
 
 
 class LetterPages(CheckedPages):

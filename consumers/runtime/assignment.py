@@ -32,12 +32,14 @@ class Assignment:
     """Follows rebalances, and pauses or resumes fetching from all partitions.
 
     A partition whose position the stage does not know yet is in `unplaced`, paused, until `start_unplaced` succeeds.
+    What is `held` is paused until it is let go.
     """
 
     def __init__(self, consumer: GroupConsumer, stage: Stage, drop: Drop, topic_ids: TopicIds):
         self._consumer, self._stage, self._drop, self._ask_topic_ids = consumer, stage, drop, topic_ids
         self.owned: set[Partition] = set()
         self.unplaced: set[Partition] = set()
+        self.held: set[Partition] = set()
         self._is_fetching = True
         self._topic_ids: dict[str, str] = {}
         self._checks_with_nothing = 0
@@ -81,10 +83,25 @@ class Assignment:
             self._consumer.pause(_without_offsets(self.owned))
 
     def resume_fetching(self) -> None:
-        """Fetch again, but for partitions that are unplaced."""
+        """Fetch again, but for partitions that are unplaced or held."""
         if not self._is_fetching:
             self._is_fetching = True
-            self._consumer.resume(_without_offsets(self.owned - self.unplaced))
+            self._consumer.resume(_without_offsets(self.owned - self.unplaced - self.held))
+
+    def hold(self, partitions: Iterable[Partition]) -> None:
+        """Fetch nothing from these; the others go on."""
+        self.held.update(partitions)
+        self._pause_or_resume(sorted(partitions))
+
+    def let_go(self, partition: Partition, offset: int) -> None:
+        """Read a partition that was held from this offset on."""
+        self.held.discard(partition)
+        self.rewind({partition: offset})
+        self._pause_or_resume([partition])
+
+    def topic_id(self, topic: str) -> str:
+        """Kafka's id of a topic that is read."""
+        return self._topic_ids[topic]
 
     def start_unplaced(self) -> None:
         """Start the partitions whose positions were not known. Raises NotReady."""
@@ -123,7 +140,8 @@ class Assignment:
         """Pause or resume partitions just assigned. librdkafka remembers a pause beyond the loss of a partition: what
         comes back must be resumed, or nothing is ever fetched from it.
         """
-        paused = [partition for partition in partitions if not self._is_fetching or partition in self.unplaced]
+        waiting = self.unplaced | self.held
+        paused = [partition for partition in partitions if not self._is_fetching or partition in waiting]
         self._consumer.pause(_without_offsets(paused))
         self._consumer.resume(_without_offsets(partition for partition in partitions if partition not in paused))
 
@@ -151,6 +169,7 @@ class Assignment:
         partitions = self._record_move(event, gone)
         self.owned.difference_update(partitions)
         self.unplaced.difference_update(partitions)
+        self.held.difference_update(partitions)
         self._drop(partitions)
         self._stage.revoked(partitions)
         self._consumer.incremental_unassign(gone)

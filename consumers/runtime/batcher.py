@@ -15,8 +15,6 @@ class Batch:
 
     records: list[Record]
     outcome: Outcome | None = None
-    is_released: bool = False
-    """Whether an operator has let it through: the circuit breaker does not block it."""
 
     @property
     def result(self) -> Outcome:
@@ -42,10 +40,8 @@ class Batch:
         return [record for record in self.records if id(record) not in rejected]
 
     def without(self, partitions: Iterable[Partition]) -> "Batch":
-        """The records of the other partitions, to be processed again: the outcome was of all of them. A release was,
-        too, and covers what is left.
-        """
-        return Batch(_without(self.records, partitions), is_released=self.is_released)
+        """The records of the other partitions, to be processed again: the outcome was of all of them."""
+        return Batch(_without(self.records, partitions))
 
 
 class Batcher:

@@ -7,15 +7,16 @@ import logging
 import os
 import socket
 import threading
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from django.db import Error, connections
 from django.utils import timezone
 
-from consumers.models import DesiredState, Member, ProcessState, StageControl
+from consumers.models import DesiredState, HaltRelease, Member, ProcessState, StageControl
 from consumers.records import Partition
+from consumers.runtime.circuit_breaker import Halt
 
 log = logging.getLogger("consumers.runtime.heartbeat")
 
@@ -33,14 +34,17 @@ class ProcessReport:
     partitions: list[Partition] = field(default_factory=list)
     processed: int = 0
     dead_letters: int = 0
+    halts: Sequence[Halt] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What is wanted of the stage, and when an admin last asked for something; running until one does."""
+    """What is wanted of the stage, running until an admin asks for something else; and which halts were released, as
+    the last offset that may pass by a topic's id and partition.
+    """
 
     desired: str = DesiredState.RUNNING
-    changed_at: datetime | None = None
+    releases: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
 
 class ControlChannel(Protocol):
@@ -110,6 +114,7 @@ class Heartbeat(threading.Thread):
             partitions=sorted(report.partitions),
             processed=report.processed,
             dead_letters=report.dead_letters,
+            halts=[asdict(halt) for halt in report.halts],
             started_at=self._started_at,
             beat_at=timezone.now(),
         )
@@ -120,4 +125,9 @@ class Heartbeat(threading.Thread):
 
     def _read_control(self) -> None:
         row = StageControl.objects.using(DATABASE).filter(stage=self._stage).first()
-        self.control = Control(row.desired_state, row.changed_at) if row else Control()
+        desired = row.desired_state if row else DesiredState.RUNNING
+        self.control = Control(desired, self._releases() if self.report.halts else {})
+
+    def _releases(self) -> dict[tuple[str, int], int]:
+        rows = HaltRelease.objects.using(DATABASE).filter(stage=self._stage).order_by("last_offset")
+        return {(row.topic_id, row.partition): row.last_offset for row in rows}

@@ -1,8 +1,8 @@
 """The loop that all stages share: poll, gather, process, deliver.
 
-It pauses its partitions, and keeps polling so that it stays a member, while an admin has paused the stage, while
-something outside is away, and when the circuit breaker has halted it. What ends it: a stop, or the loss of its identity
-to another process (Fenced).
+It pauses its partitions, and keeps polling so that it stays a member, while an admin has paused the stage and while
+something outside is away. A partition that the circuit breaker has halted is paused until an admin releases it; the
+others go on. What ends it: a stop, or the loss of its identity to another process (Fenced).
 """
 
 import contextlib
@@ -24,9 +24,9 @@ from consumers.runtime import delivery, metrics
 from consumers.runtime.assignment import Assignment, TopicIds
 from consumers.runtime.backoff import Backoff
 from consumers.runtime.batcher import Batch, Batcher
-from consumers.runtime.circuit_breaker import CircuitBreaker
+from consumers.runtime.circuit_breaker import CircuitBreaker, Halt, Limits
 from consumers.runtime.clock import Clock
-from consumers.runtime.heartbeat import Control, ControlChannel
+from consumers.runtime.heartbeat import ControlChannel
 from consumers.runtime.progress import Progress
 from consumers.runtime.shutdown import Shutdown
 from consumers.runtime.stage import Stage
@@ -61,14 +61,6 @@ class Collaborators:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """The circuit breaker has stopped the stage: why, and what was wanted of the stage at that time."""
-
-    reason: str
-    control: Control
-
-
 class Loop:
     """One process of a stage. `run` is all that a process calls; tests take it turn by turn."""
 
@@ -80,11 +72,11 @@ class Loop:
         self._control = collaborators.control
         self._assignment = Assignment(self._consumer, stage, self._drop, collaborators.topic_ids)
         self._batcher = Batcher(stage.max_records, stage.max_seconds, self._clock.monotonic, stage.idle_seconds)
-        self._circuit_breaker = CircuitBreaker(conf.halt_after())
+        self._circuit_breaker = CircuitBreaker(Limits(conf.halt_after(), conf.halt_share()))
         self._backoff = Backoff(self._clock.monotonic)
         self._progress = Progress(stage.name)
         self._batch: Batch | None = None
-        self._halt: Halt | None = None
+        self._halts: dict[Partition, Halt] = {}
         self._has_joined = False
         self._next_topic_check = 0.0
 
@@ -96,7 +88,7 @@ class Loop:
     @property
     def waits_for(self) -> str:
         """Why it waits or has halted; empty when it does neither."""
-        return self._halt.reason if self._halt else self._backoff.reason
+        return self._backoff.reason or "; ".join(map(str, self._halts.values()))
 
     def stop(self) -> None:
         """Finish within the shutdown deadline; safe in a signal handler."""
@@ -149,27 +141,28 @@ class Loop:
     # One turn
 
     def _work(self) -> None:
-        self._leave_halt()
+        self._let_go_of_released()
         state = self._state()
-        if state is ProcessState.RUNNING:
+        is_fetching = state in (ProcessState.RUNNING, ProcessState.HALTED)
+        if is_fetching:
             self._assignment.resume_fetching()
         else:
             self._assignment.pause_fetching()
         self._report(state)
-        self._poll(state is ProcessState.RUNNING)
+        self._poll(is_fetching)
         self._check_topics_at_times()
-        if state in (ProcessState.RUNNING, ProcessState.WAITING) and not self._backoff.seconds_left():
+        if (is_fetching or state is ProcessState.WAITING) and not self._backoff.seconds_left():
             self._attempt()
 
     def _state(self) -> ProcessState:
         if self._with.shutdown.requested:
             return ProcessState.STOPPED
-        if self._halt:
-            return ProcessState.HALTED
         if self._control.control.desired == DesiredState.PAUSED:
             return ProcessState.PAUSED
         if self._backoff.active:
             return ProcessState.WAITING
+        if self._halts:
+            return ProcessState.HALTED
         return ProcessState.RUNNING if self._has_joined else ProcessState.STARTING
 
     def _is_ending(self) -> bool:
@@ -180,7 +173,10 @@ class Loop:
         left = self._batcher.seconds_left()
         timeout = min(POLL_SECONDS, left) if is_fetching and left is not None else POLL_SECONDS
         messages = self._consumer.consume(min(POLL_RECORDS, self._batcher.room or 1), timeout)
-        self._batcher.add([_record(message) for message in messages if not self._is_error(message)])
+        records = [_record(message) for message in messages if not self._is_error(message)]
+        if self._halts:  # what was fetched before the halt
+            records = [record for record in records if record.source not in self._halts]
+        self._batcher.add(records)
 
     def _is_error(self, message: KafkaMessage) -> bool:
         error = message.error()
@@ -214,15 +210,32 @@ class Loop:
             self._read_again(error)
 
     def _advance(self, batch: Batch) -> None:
-        """Process a batch, unless it was before, and deliver it, unless the circuit breaker blocks it."""
+        """Process a batch, unless it was before, and deliver it; partitions that the circuit breaker halts are left out
+        of it.
+        """
         if batch.outcome is None:
             self._assignment.check_topics()
             batch.outcome = self._process(batch)
-        if not batch.is_released and (reason := self._circuit_breaker.blocks(batch)):
-            self._halt = Halt(reason, self._control.control)
-            log.error("%s halted: %s", self._stage.name, reason)
-            return
+            if poisoned := self._circuit_breaker.poisoned(batch):
+                self._halt(batch, poisoned)
+                return
         self._deliver(batch)
+
+    def _halt(self, batch: Batch, poisoned: dict[Partition, str]) -> None:
+        """Read these partitions no further; what the batch has of the others is processed again."""
+        for partition, reason in poisoned.items():
+            halt = self._halts[partition] = self._halt_of(batch, partition, reason)
+            log.error("%s: %s", self._stage.name, halt)
+        self._assignment.hold(poisoned)
+        self._forget_records(list(poisoned))
+
+    def _halt_of(self, batch: Batch, partition: Partition, reason: str) -> Halt:
+        offsets = [record.offset for record in batch.records if record.source == partition]
+        rejected = sum(rejection.record.source == partition for rejection in batch.result.rejections)
+        topic_id = self._assignment.topic_id(partition.topic)
+        return Halt(
+            partition.topic, topic_id, partition.number, offsets[0], offsets[-1], len(offsets), rejected, reason
+        )
 
     def _process(self, batch: Batch) -> Outcome:
         with metrics.PROCESS_SECONDS.labels(self._stage.name).time():
@@ -235,11 +248,7 @@ class Loop:
         messages = batch.result.messages + dead
         with metrics.DELIVER_SECONDS.labels(self._stage.name).time():
             self._delivery.deliver(batch, messages)
-        if batch.is_released:
-            # What an operator has let through does not count against what comes after it.
-            self._circuit_breaker.reset()
-        else:
-            self._circuit_breaker.record_delivered(batch)
+        self._circuit_breaker.record_delivered(batch)
         self._progress.record_delivered(batch, len(messages))
         self._batch = None
 
@@ -255,31 +264,34 @@ class Loop:
         log.warning("%s was put out of its group, reads again: %s", self._stage.name, error)
         metrics.EVICTED.labels(self._stage.name).inc()
         starts = self._batcher.starts() | (self._batch.starts() if self._batch else {})
-        self._drop(list(starts))
+        self._forget_records(list(starts))
         self._assignment.rewind(starts)
 
-    def _leave_halt(self) -> None:
-        """Leave the halted state after an operator's resume: a request to run that is younger than the halt."""
-        control = self._control.control
-        if (
-            self._halt
-            and control.desired == DesiredState.RUNNING
-            and control.changed_at != self._halt.control.changed_at
-        ):
-            log.warning("%s goes on after its halt", self._stage.name)
-            self._halt = None
-            self._circuit_breaker.reset()
-            if self._batch:
-                self._batch.is_released = True
+    def _let_go_of_released(self) -> None:
+        """Read on where an admin has released a halt: its batch passes, whatever is rejected of it."""
+        releases = self._control.control.releases
+        for partition, halt in list(self._halts.items()):
+            if releases.get((halt.topic_id, partition.number), -1) >= halt.last_offset:
+                log.warning("%s: %s/%d goes on after its halt", self._stage.name, *partition)
+                del self._halts[partition]
+                self._circuit_breaker.release(partition, halt.last_offset)
+                self._assignment.let_go(partition, halt.first_offset)
 
     def _drop(self, partitions: list[Partition]) -> None:
+        self._forget_records(partitions)
+        self._circuit_breaker.forget(partitions)
+        for partition in partitions:
+            self._halts.pop(partition, None)
+
+    def _forget_records(self, partitions: list[Partition]) -> None:
         self._batcher.drop(partitions)
         if self._batch:
             self._batch = self._batch.without(partitions)
             self._batch = self._batch if self._batch.records else None
 
     def _report(self, state: ProcessState) -> None:
-        self._control.report = self._progress.report(state, self.waits_for, self.partitions)
+        halts = list(self._halts.values())
+        self._control.report = self._progress.report(state, self.waits_for, self.partitions, halts)
 
 
 def _record(message: KafkaMessage) -> Record:

@@ -1,11 +1,12 @@
 """What a process has done since its start, for its report and its metrics."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from consumers.models import ProcessState
 from consumers.records import Partition
 from consumers.runtime import metrics
 from consumers.runtime.batcher import Batch
+from consumers.runtime.circuit_breaker import Halt
 from consumers.runtime.heartbeat import ProcessReport
 
 
@@ -27,8 +28,10 @@ class Progress:
         for rejection in rejections:
             metrics.REJECTED.labels(name, rejection.reason).inc()
 
-    def report(self, state: ProcessState, reason: str, partitions: Collection[Partition]) -> ProcessReport:
+    def report(
+        self, state: ProcessState, reason: str, partitions: Collection[Partition], halts: Sequence[Halt]
+    ) -> ProcessReport:
         """The report as of now; state and partitions go to the metrics, too."""
         metrics.STATE.labels(self._stage).state(state)
         metrics.PARTITIONS.labels(self._stage).set(len(partitions))
-        return ProcessReport(state, reason, sorted(partitions), self._processed, self._dead_letters)
+        return ProcessReport(state, reason, sorted(partitions), self._processed, self._dead_letters, halts)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from consumers import stages
-from consumers.models import ControlAction, DesiredState, StageControl
+from consumers.models import ControlAction, DesiredState, HaltRelease, StageControl
+from consumers.runtime.circuit_breaker import Halt
 from consumers.runtime.stage_spec import MOST_PROCESSES
+from consumers.supervision.status import processes_by_stage
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -32,7 +34,7 @@ def ensure_controls(using: str = "default") -> None:
 
 
 def start(stage: str, user: "User | None") -> None:
-    """Run a stage that is stopped; let a halted one go on."""
+    """Run a stage that is stopped."""
     _record(stage, "start", user, desired_state=DesiredState.RUNNING)
 
 
@@ -47,7 +49,7 @@ def pause(stage: str, user: "User | None") -> None:
 
 
 def resume(stage: str, user: "User | None") -> None:
-    """Let a paused stage go on; a halted one as well."""
+    """Let a paused stage go on."""
     _record(stage, "resume", user, desired_state=DesiredState.RUNNING)
 
 
@@ -79,9 +81,36 @@ def perform(action: str, stage: str, user: "User | None", processes: int | None 
         scale(stage, user, processes)
 
 
-def _record(stage: str, action: str, user: "User | None", **wanted: DesiredState | int) -> None:
+def release(stage: str, user: "User | None", topic: str, partition: int, last_offset: int) -> None:
+    """Let a halted partition go on: the batch that waits, up to this offset, passes. Raises UnknownStage, Refused."""
+    _require_stage(stage)
+    halts = [halt for status in processes_by_stage("default").get(stage, []) if status.alive for halt in status.halts]
+    wanted = (topic, partition, last_offset)
+    halt = next((each for each in halts if (each.topic, each.partition, each.last_offset) == wanted), None)
+    if halt is None:
+        raise Refused(f"{topic}/{partition} is not halted at a batch that ends with {last_offset}; look again what is")
+    with transaction.atomic():
+        HaltRelease.objects.create(
+            stage=stage, topic_id=halt.topic_id, partition=halt.partition, last_offset=halt.last_offset
+        )
+        ControlAction.objects.create(stage=stage, action="release", detail=consequence(halt), user=user)
+
+
+def consequence(halt: Halt) -> str:
+    """What becomes of the batch of a halt that is released."""
+    return (
+        f"{halt.topic}/{halt.partition}, offsets {halt.first_offset} to {halt.last_offset}: {halt.rejected:,} of "
+        f"{halt.records:,} messages become dead letters, the others are processed, and counting begins at zero"
+    )
+
+
+def _require_stage(stage: str) -> None:
     if stage not in stages.table():
         raise UnknownStage(f"there is no stage {stage!r}; there are {', '.join(stages.table())}")
+
+
+def _record(stage: str, action: str, user: "User | None", **wanted: DesiredState | int) -> None:
+    _require_stage(stage)
     with transaction.atomic():
         control = StageControl.objects.select_for_update().get_or_create(stage=stage)[0]
         detail = ", ".join(f"{getattr(control, field)} → {value}" for field, value in wanted.items())

@@ -1,13 +1,14 @@
 """What each stage should do, what it does, and how far behind it is: put together from PostgreSQL and Kafka."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from consumers import conf, stages
 from consumers.models import DesiredState, LagSample, Member, ProcessState, StageControl
+from consumers.runtime.circuit_breaker import Halt
 from consumers.runtime.stage_spec import StageSpec
 from consumers.supervision import lag_rules
 from consumers.supervision.group_status import GroupStatus, group_statuses
@@ -29,6 +30,7 @@ class ProcessStatus:
     processed: int
     dead_letters: int
     silent_seconds: float
+    halts: list[Halt] = field(default_factory=list)
 
     @property
     def alive(self) -> bool:
@@ -53,6 +55,11 @@ class StageStatus:
     @property
     def alive(self) -> int:
         return sum(process.alive for process in self.processes)
+
+    @property
+    def halts(self) -> list[Halt]:
+        """Partitions that are read no further until they are released."""
+        return [halt for process in self.processes if process.alive for halt in process.halts]
 
     @property
     def as_desired(self) -> bool:
@@ -86,7 +93,7 @@ def collect(using: str = "default") -> Status:
     """The status of every stage. That Kafka is away is part of the answer, and not raised."""
     groups, problem = group_statuses(using)
     controls = {row.stage: row for row in StageControl.objects.using(using).all()}
-    processes = _processes(using)
+    processes = processes_by_stage(using)
     samples = recent_samples(using)
     found = [
         _stage_status(
@@ -115,7 +122,8 @@ def limits() -> lag_rules.Limits:
     return lag_rules.Limits(conf.lag_threshold(), timedelta(seconds=conf.lag_seconds()))
 
 
-def _processes(using: str) -> dict[str, list[ProcessStatus]]:
+def processes_by_stage(using: str) -> dict[str, list[ProcessStatus]]:
+    """The processes of each stage as they last reported themselves."""
     now = timezone.now()
     found: dict[str, list[ProcessStatus]] = {}
     for row in Member.objects.using(using).order_by("stage", "slot"):
@@ -129,6 +137,7 @@ def _processes(using: str) -> dict[str, list[ProcessStatus]]:
             processed=row.processed,
             dead_letters=row.dead_letters,
             silent_seconds=round(max(0.0, (now - row.beat_at).total_seconds()), 1),
+            halts=[Halt(**halt) for halt in row.halts],
         )
         found.setdefault(row.stage, []).append(process)
     return found

@@ -2,9 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-
-from django.utils import timezone
 
 from consumers import conf
 from consumers.errors import NotReady
@@ -103,12 +100,15 @@ class InMemoryControl:
 
     report: ProcessReport = field(default_factory=ProcessReport)
     control: Control = field(default_factory=Control)
-    _asked_at: datetime = field(default_factory=timezone.now)
 
     def ask(self, desired: DesiredState) -> None:
         """What an admin does on the page of consumers."""
-        self._asked_at += timedelta(seconds=1)
-        self.control = Control(desired, self._asked_at)
+        self.control = Control(desired, self.control.releases)
+
+    def release(self) -> None:
+        """Every halt that is reported."""
+        releases = {(halt.topic_id, halt.partition): halt.last_offset for halt in self.report.halts}
+        self.control = Control(self.control.desired, {**self.control.releases, **releases})
 
     def begin(self) -> None:
         pass

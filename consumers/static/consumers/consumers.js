@@ -3,6 +3,7 @@
   const page = document.getElementById("consumers");
   if (!page) return;
   const EVERY = 2000;
+  const dialog = page.querySelector("dialog");
 
   const show = (card) => {
     const section = page.querySelector(`[data-stage="${card.stage}"]`);
@@ -14,7 +15,11 @@
       if (cell.textContent !== text) cell.textContent = text;
     }
     section.querySelector("[data-points]").setAttribute("points", card.points);
-    for (const button of section.querySelectorAll("button[name=action]")) button.disabled = !card.allowed.includes(button.value);
+    for (const button of section.querySelectorAll("button[name=action]:not([value=release])")) {
+      button.disabled = !card.allowed.includes(button.value);
+    }
+    const halts = card.halts.map((halt) => `${halt.text};`).join("");
+    if (section.querySelector("[data-halts]").dataset.halts !== halts && !dialog.open) location.reload();
   };
 
   const refresh = async () => {
@@ -43,7 +48,6 @@
   };
   setTimeout(loop, EVERY);
 
-  const dialog = page.querySelector("dialog");
   let asked = null;
   page.addEventListener("click", (event) => {
     const button = event.target.closest("button[name=action]");
@@ -53,7 +57,7 @@
     asked = button;
     const stage = button.closest("[data-stage]").dataset.stage;
     const to = button.value === "scale" ? ` to ${button.form.elements.processes.value} processes` : "";
-    dialog.querySelector("h2").textContent = `${button.textContent} ${stage}${to}?`;
+    dialog.querySelector("h2").textContent = `${button.textContent.replace("…", "")} ${stage}${to}?`;
     dialog.querySelector("[data-effect]").textContent = button.dataset.effect;
     dialog.showModal();
   });

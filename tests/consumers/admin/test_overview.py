@@ -1,11 +1,15 @@
 """The page of consumers: every stage, and the buttons for those who may use them."""
 
+from dataclasses import asdict
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils import timezone
 
 from consumers import stages
-from consumers.models import ControlAction, StageControl
+from consumers.models import ControlAction, HaltRelease, Member, StageControl
+from consumers.runtime.circuit_breaker import Halt
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
@@ -42,3 +46,30 @@ def test_a_stranger_sees_nothing(client):
 
     assert client.get(reverse("admin:consumers_overview")).status_code == 403
     assert client.get(reverse("admin:consumers_live")).status_code == 403
+
+
+def test_a_halted_partition_is_shown_and_released_by_its_button(client, boss):
+    halt = Halt("t", "id", 7, 40, 99, 60, 50, "50 messages in a row could not be processed, lately because: x")
+    now = timezone.now()
+    Member.objects.using("owner").create(
+        stage="enricher", slot=1, host="h", pid=1, state="halted", halts=[asdict(halt)], started_at=now, beat_at=now
+    )
+    client.force_login(boss)
+
+    page = client.get(reverse("admin:consumers_overview")).content.decode()
+    client.post(
+        reverse("admin:consumers_release", args=["enricher"]), {"topic": "t", "partition": 7, "last_offset": 99}
+    )
+
+    assert "t/7 halted at offset 40: 50 messages in a row" in page
+    assert "50 of 60 messages become dead letters, the others are processed" in page
+    assert HaltRelease.objects.get().last_offset == 99
+
+
+@pytest.mark.parametrize("form", [{}, {"topic": "t", "partition": "x", "last_offset": "9" * 30}])
+def test_a_release_of_nothing_that_is_halted_says_so(client, boss, form):
+    client.force_login(boss)
+
+    answer = client.post(reverse("admin:consumers_release", args=["enricher"]), form, follow=True)
+
+    assert "partition and last_offset are whole numbers" in answer.content.decode()

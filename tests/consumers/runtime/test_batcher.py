@@ -1,12 +1,11 @@
-"""Batches and the circuit breaker: pure rules."""
+"""Batches: pure rules."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.records import Outcome, Partition, Record, Rejection
+from consumers.records import Partition, Record
 from consumers.runtime.batcher import MAX_BYTES, Batch, Batcher
-from consumers.runtime.circuit_breaker import CircuitBreaker
 
 
 class Clock:
@@ -87,59 +86,3 @@ def test_a_batch_commits_after_the_last_and_rewinds_to_the_first_of_each_partiti
         offsets = [offset for offset, place in enumerate(places) if place == partition]
         assert batch.starts()[Partition("t", partition)] == offsets[0]
         assert batch.ends()[Partition("t", partition)] == offsets[-1] + 1
-
-
-def test_what_is_left_of_a_batch_is_released_as_the_batch_was():
-    batch = Batch([record(0, 0), record(1, 1)])
-    assert not batch.without({Partition("t", 0)}).is_released
-    batch.is_released = True
-    assert batch.without({Partition("t", 0)}).is_released
-
-
-def batch_of(fates: str) -> Batch:
-    """`x` for a rejected record, `.` for an accepted one."""
-    records = [record(offset=offset) for offset in range(len(fates))]
-    rejections = [Rejection(each, "bad", "why") for each, fate in zip(records, fates, strict=True) if fate == "x"]
-    return Batch(records, Outcome(rejections=rejections))
-
-
-@pytest.mark.parametrize(
-    ("passed", "next_batch", "halts"),
-    [
-        ([], "xx", False),
-        ([], "xxx", True),
-        ([], "xx.xx", False),
-        ([], ".xxx.", True),
-        (["xx"], "x", True),
-        (["xx", "."], "xx", False),
-        (["x.x"], ".", False),
-    ],
-)
-def test_the_circuit_breaker_blocks_at_a_run_of_three(passed, next_batch, halts):
-    breaker = CircuitBreaker(3)
-    for fates in passed:
-        breaker.record_delivered(batch_of(fates))
-    assert bool(breaker.blocks(batch_of(next_batch))) == halts
-
-
-def test_a_circuit_breaker_that_was_reset_counts_from_zero():
-    breaker = CircuitBreaker(3)
-    breaker.record_delivered(batch_of("xx"))
-    breaker.reset()
-    assert not breaker.blocks(batch_of("xx"))
-
-
-def test_a_limit_of_zero_never_blocks():
-    assert not CircuitBreaker(0).blocks(batch_of("x" * 100))
-
-
-def test_a_batch_closes_when_nothing_has_come_for_a_while():
-    now = [0.0]
-    batcher = Batcher(100, 15, lambda: now[0], idle_seconds=2)
-    for now[0] in (0.0, 1.5, 3.0):
-        batcher.add([record(int(now[0]))])
-        assert not batcher.closed()
-    now[0] = 4.9
-    assert not batcher.closed()
-    now[0] = 5.0
-    assert batcher.closed()

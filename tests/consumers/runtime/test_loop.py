@@ -16,6 +16,7 @@ from consumers.kafka import schema_registry
 from consumers.models import DeadLetter, DesiredState, Member, StageControl
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
+from consumers.supervision import control
 from testkit.consumers.running import positions, process, put, put_events, raw, running
 from testkit.consumers.trail import PARTITIONS
 from testkit.consumers.witness import committed
@@ -158,17 +159,20 @@ def test_pauses_resumes_and_stops_as_wanted(own_trail):
     assert loop.failures == []
 
 
-def test_halts_when_all_fails_until_an_operator_lets_it_go_on(own_trail, monkeypatch):
+def test_a_partition_of_which_all_fails_halts_until_it_is_released(own_trail, monkeypatch):
     monkeypatch.setenv("AUDIT_HALT_AFTER", "10")
     wanted(DesiredState.RUNNING)
     put(conf.raw_topic(), [(0, None, b"bad", {})] * 12)
     with running(Enricher()):
         member = reported("halted")
-        assert "wrong_magic_byte" in member.reason or "truncated" in member.reason
+        (halt,) = member.halts
+        assert "wrong_magic_byte" in halt["reason"] or "truncated" in halt["reason"]
         assert len(member.partitions) == PARTITIONS and dead_letters() == []
-        wanted(DesiredState.RUNNING)
-        done(12)
-    assert len(dead_letters()) == 12
+        put(conf.raw_topic(), [(1, None, b"bad", {})])
+        until(lambda: len(dead_letters()) == 1, what="what another partition has")
+        control.release("enricher", None, halt["topic"], halt["partition"], halt["last_offset"])
+        done(13)
+    assert len(dead_letters()) == 13
 
 
 def test_a_second_member_takes_over_only_what_must_move(own_trail):

@@ -69,50 +69,86 @@ def test_a_stopped_stage_ends_and_says_so(copies):
     assert process.state == ProcessState.STOPPED and process.stage.is_closed
 
 
-def test_halts_when_all_fails_and_lets_the_batch_go_once_an_operator_resumes(copies, monkeypatch):
+def test_a_partition_of_which_all_fails_halts_and_the_others_flow(copies, monkeypatch):
+    monkeypatch.setenv("AUDIT_HALT_AFTER", "10")
+    process = copies.start()
+    copies.put(*names(12, "bad"), partition=0)
+    copies.turn_until(lambda: process.state == ProcessState.HALTED, "a halt")
+    copies.put(*names(8), partition=1)
+    copies.put(*names(4, "behind"), partition=0)
+    copies.turn_until(lambda: len(copies.copied()) == 8, "the other partitions")
+    (halt,) = process.control.report.halts
+    assert (halt.partition, halt.first_offset, halt.last_offset, halt.records, halt.rejected) == (0, 0, 11, 12, 12)
+    assert "12 messages in a row" in halt.reason and "12 messages in a row" in process.control.report.reason
+    assert all_held(process) and copies.rejected() == []
+
+
+def test_what_a_batch_has_of_healthy_partitions_is_delivered_though_another_halts(copies, monkeypatch):
+    monkeypatch.setenv("AUDIT_HALT_AFTER", "10")
+    process = copies.start()
+    copies.turn_until(lambda: all_held(process), "all partitions")
+    copies.put(*names(12, "bad"), partition=0)
+    copies.put(*names(12), partition=1)
+    copies.turn_until(
+        lambda: process.state == ProcessState.HALTED and len(copies.copied()) == 12, "a halt, and the rest"
+    )
+    assert copies.rejected() == []
+
+
+def test_a_release_lets_the_batch_pass_and_nothing_else_does(copies, monkeypatch):
     monkeypatch.setenv("AUDIT_HALT_AFTER", "10")
     bad = names(12, "bad")
     copies.put(*bad, partition=0)
     process = copies.start()
     copies.turn_until(lambda: process.state == ProcessState.HALTED, "a halt")
-    assert "12 messages in a row" in process.control.report.reason
-    assert all_held(process) and copies.rejected() == []
-    process.control.ask(DesiredState.RUNNING)
+    for desired in (DesiredState.PAUSED, DesiredState.RUNNING):
+        process.control.ask(desired)
+        copies.turn_for(0.5)
+    assert process.state == ProcessState.HALTED and copies.rejected() == []
+    process.control.release()
     copies.turn_until(lambda: len(copies.rejected()) == 12, "dead letters")
     copies.put(*names(3, "bad-again"), *names(3), partition=0)
     copies.turn_until(lambda: len(copies.copied()) == 3, "the rest")
-    assert copies.rejected() == sorted(bad + names(3, "bad-again"))
+    assert copies.rejected() == sorted(bad + names(3, "bad-again")) and process.state == ProcessState.RUNNING
 
 
-def test_a_pause_and_a_resume_end_a_halt_but_a_pause_alone_does_not(copies, monkeypatch):
+def test_a_process_that_starts_again_halts_again(copies, monkeypatch):
     monkeypatch.setenv("AUDIT_HALT_AFTER", "3")
     copies.put(*names(3, "bad"), partition=0)
-    process = copies.start()
-    copies.turn_until(lambda: process.state == ProcessState.HALTED, "a halt")
-    process.control.ask(DesiredState.PAUSED)
-    for _ in range(3):
-        process.loop.turn()
-    assert process.state == ProcessState.HALTED
-    process.control.ask(DesiredState.RUNNING)
-    copies.turn_until(lambda: len(copies.rejected()) == 3, "dead letters")
+    first = copies.start()
+    copies.turn_until(lambda: first.state == ProcessState.HALTED, "a halt")
+    first.loop.close()
+    copies.processes.remove(first)
+    second = copies.start()
+    copies.turn_until(lambda: second.state == ProcessState.HALTED, "a halt of the successor")
+    assert copies.rejected() == []
 
 
-def test_a_batch_let_through_does_not_halt_again_when_a_rebalance_takes_a_part_of_it(copies, monkeypatch):
+def test_a_halted_partition_that_goes_to_another_member_halts_there(copies, monkeypatch):
+    monkeypatch.setenv("AUDIT_HALT_AFTER", "3")
+    first = copies.start()
+    copies.turn_until(lambda: all_held(first), "all partitions")
+    for partition in range(PARTITIONS):
+        copies.put(*names(3, f"bad{partition}"), partition=partition)
+    copies.turn_until(lambda: len(first.control.report.halts) == PARTITIONS, "a halt of all")
+    second = copies.start(slot=2)
+    copies.turn_until(lambda: shared(first, second)() and len(second.control.report.halts) == 2, "halts of the second")
+    assert len(first.control.report.halts) == 2 and copies.rejected() == []
+    second.control.release()
+    copies.turn_until(lambda: len(copies.rejected()) == 6, "what the second was to let pass")
+
+
+def test_a_batch_let_through_does_not_halt_again_when_its_delivery_fails(copies, monkeypatch):
     monkeypatch.setenv("AUDIT_HALT_AFTER", "3")
     monkeypatch.setenv("AUDIT_RETRY_CAP", "1")
     fault = Fault("begin_transaction", TIMED_OUT, times=MANY)
-    first = copies.start(faults=[fault])
-    copies.turn_until(lambda: all_held(first), "all partitions")
-    copies.put(*names(40, "bad"))
-    copies.turn_until(lambda: first.state == ProcessState.HALTED, "a halt")
-    first.control.ask(DesiredState.RUNNING)
-    copies.turn_until(lambda: first.state == ProcessState.WAITING, "a delivery that fails")
-    monkeypatch.setenv("AUDIT_HALT_AFTER", "0")
-    second = copies.start(slot=2)
-    copies.turn_until(lambda: shared(first, second)() and len(copies.rejected()) == 20, "half with the second")
+    process = copies.start(faults=[fault])
+    copies.put(*names(5, "bad"), partition=0)
+    copies.turn_until(lambda: process.state == ProcessState.HALTED, "a halt")
+    process.control.release()
+    copies.turn_until(lambda: process.state == ProcessState.WAITING, "a delivery that fails")
     fault.times = 0
-    copies.turn_until(lambda: len(copies.rejected()) == 40, "the other half without another halt")
-    assert copies.rejected() == names(40, "bad")
+    copies.turn_until(lambda: len(copies.rejected()) == 5, "the batch without another halt")
 
 
 def test_a_member_evicted_in_mid_batch_reads_its_batch_again(copies):

@@ -1,8 +1,12 @@
 """Asking something of a stage, and what is recorded of it."""
 
-import pytest
+from dataclasses import asdict
 
-from consumers.models import ControlAction, StageControl
+import pytest
+from django.utils import timezone
+
+from consumers.models import ControlAction, HaltRelease, Member, StageControl
+from consumers.runtime.circuit_breaker import Halt
 from consumers.supervision import control
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
@@ -43,10 +47,39 @@ def test_an_unknown_stage_is_refused(boss):
         control.stop("serach", boss)
 
 
-def test_resuming_again_tells_a_halted_stage_to_go_on(boss):
-    control.start("search", boss)
-    before = StageControl.objects.get(stage="search").changed_at
+@pytest.fixture
+def halted(boss) -> Halt:
+    """A halt that a process of the enricher reports."""
+    halt = Halt("t", "id", 7, 40, 99, 60, 50, "50 messages in a row could not be processed")
+    now = timezone.now()
+    Member.objects.using("owner").create(
+        stage="enricher", slot=1, host="h", pid=1, state="halted", halts=[asdict(halt)], started_at=now, beat_at=now
+    )
+    return halt
 
-    control.resume("search", boss)
 
-    assert StageControl.objects.get(stage="search").changed_at > before
+def test_a_release_names_its_batch_and_what_becomes_of_it(boss, halted):
+    control.release("enricher", boss, "t", 7, 99)
+
+    assert HaltRelease.objects.values_list("stage", "topic_id", "partition", "last_offset").get() == (
+        "enricher", "id", 7, 99,
+    )  # fmt: skip
+    action = ControlAction.objects.get()
+    assert (action.action, action.user) == ("release", boss)
+    assert "t/7, offsets 40 to 99: 50 of 60 messages become dead letters" in action.detail
+
+
+@pytest.mark.parametrize(("topic", "partition", "last_offset"), [("t", 7, 98), ("t", 6, 99), ("u", 7, 99)])
+def test_what_is_not_halted_is_not_released(boss, halted, topic, partition, last_offset):
+    with pytest.raises(control.Refused, match="is not halted at a batch that ends with"):
+        control.release("enricher", boss, topic, partition, last_offset)
+
+    assert not HaltRelease.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["resume", "start", "pause", "stop"])
+def test_no_other_action_releases(boss, halted, action):
+    control.perform(action, "enricher", boss)
+    control.scale("enricher", boss, 3)
+
+    assert not HaltRelease.objects.exists()
