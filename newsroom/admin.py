@@ -324,9 +324,23 @@ def _is_superuser(request: HttpRequest) -> bool:
 
 @admin.register(get_user_model())
 class NewsroomUserAdmin(ChangedBySuperusers, _UserAdmin, ModelAdmin):
+    """Who may only look sees nothing of a password, not even the parts of its hash that Django shows."""
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def get_exclude(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [] if _is_superuser(request) else ["password"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        sets = super().get_fieldsets(request, obj)
+        if _is_superuser(request):
+            return sets
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name != "password"]})
+            for title, options in sets
+        ]
 
 
 @admin.register(Group)

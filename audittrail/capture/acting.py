@@ -9,7 +9,7 @@ from functools import cached_property
 
 import orjson
 
-from audittrail.capture.values import check_moment, check_snapshot, check_text
+from audittrail.capture.values import check_length, check_moment, check_snapshot, check_text
 
 ACTOR_TYPES = ("user", "service", "system", "unknown")
 ORIGIN_LIMIT = 500
@@ -18,7 +18,7 @@ ORIGIN_LIMIT = 500
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts.  type: user, service, system or unknown; id: e.g. `newsroom.author:7`; snapshot: name, byline, role and
-    desk as an outside CMS knows them, for actors that no tracked model holds.
+    desk as an outside CMS knows them, for actors that no tracked model holds; each of 2,000 characters at most.
 
     Raises TypeError or ValueError that names what does not fit.
     """
@@ -31,6 +31,7 @@ class Actor:
         if self.type not in ACTOR_TYPES:
             raise ValueError(f"actor type {self.type!r} is not one of {', '.join(ACTOR_TYPES)}")
         check_text("actor id", self.id)
+        check_length("actor id", self.id)
         if self.snapshot is not None:
             check_snapshot(self.snapshot)
 

@@ -53,6 +53,8 @@ OF_THE_SITE = Rights(site=ALL)
 """A table of the CMS's own."""
 
 _tables: dict[str, Rights] = {
+    # What a migration to come runs, the owner runs.
+    "django_migrations": Rights(site=READ),
     "audit_touched": Rights(),
     "audit_mask_secret": Rights(),
     "audittrail_head": Rights(READ, READ),

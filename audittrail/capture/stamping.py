@@ -27,8 +27,8 @@ _CONTROL = re.compile(
     _COMMENTS + r"(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET|RESET|SHOW|LISTEN|NOTIFY)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_CHANGE = re.compile(_COMMENTS + r"(INSERT|UPDATE|DELETE|MERGE|WITH)\b", re.IGNORECASE | re.DOTALL)
-_ROLLBACK = re.compile(_COMMENTS + r"(ROLLBACK|ABORT)\b", re.IGNORECASE | re.DOTALL)
+_CHANGE = re.compile(r"(?:\A|;)" + _COMMENTS + r"(INSERT|UPDATE|DELETE|MERGE|WITH)\b", re.IGNORECASE | re.DOTALL)
+_FORGETTING = re.compile(r"\b(ROLLBACK|ABORT|COMMIT|RESET|DISCARD|audit\.context)\b", re.IGNORECASE)
 
 
 class Stamp:
@@ -51,7 +51,7 @@ class Stamp:
             return self._unstamped(execute, sql, params, many, context)
         wanted = _setting()
         if wanted == self._told:
-            return execute(sql, params, many, context)
+            return self._unstamped(execute, sql, params, many, context)
         if many or not isinstance(sql, str) or self._is_sent_otherwise(context["cursor"].cursor):
             with nullcontext() if self._is_in_transaction else transaction.atomic(using=self._connection.alias):
                 self._tell(wanted)
@@ -60,7 +60,7 @@ class Stamp:
         self._told = None
         answer = execute((prefix if params is None else prefix.replace("%", "%%")) + sql, params, many, context)
         context["cursor"].cursor.nextset()
-        self._told = wanted
+        self._told = None if _forgets(sql) else wanted
         return answer
 
     def tell(self) -> None:
@@ -73,7 +73,7 @@ class Stamp:
         try:
             return execute(sql, params, many, context)
         finally:
-            if not isinstance(sql, str) or _ROLLBACK.match(sql):
+            if not isinstance(sql, str) or _forgets(sql):
                 self._told = None
 
     def _tell(self, wanted: str) -> None:
@@ -88,7 +88,10 @@ class Stamp:
     def _is_stamped(self, sql: Any) -> bool:
         if not isinstance(sql, str):
             return self._is_in_transaction
-        return not _CONTROL.match(sql) if self._is_in_transaction else bool(_CHANGE.match(sql))
+        if self._is_in_transaction:
+            return not _CONTROL.match(sql) or _is_several(sql)
+        # A DO block may end its transaction, which it may not where its message has another statement.
+        return bool(_CHANGE.match(sql) if "$" in sql else _CHANGE.search(sql))
 
     def _is_sent_otherwise(self, cursor: object) -> bool:
         """Whether psycopg sends one statement at a time: it binds parameters in the server, or declares a cursor."""
@@ -136,6 +139,18 @@ def _stamp_copies(connection: BaseDatabaseWrapper, stamp: Stamp) -> None:
 
     StampedCursor.stamp = stamp
     session.cursor_factory = StampedCursor
+
+
+def _forgets(sql: str) -> bool:
+    """Whether a message may undo the stamp, wherever in it; what is quoted in dollars is code that is not run now, or
+    a block.
+    """
+    return "$" not in sql and bool(_FORGETTING.search(sql))
+
+
+def _is_several(sql: str) -> bool:
+    """Whether a message may have more than one statement."""
+    return ";" in sql.rstrip().removesuffix(";")
 
 
 def _setting() -> str:

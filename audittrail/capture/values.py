@@ -3,6 +3,13 @@
 from datetime import datetime
 
 SNAPSHOT_KEYS = ("name", "byline", "role", "desk")
+LONGEST = 2_000
+"""Characters of an actor's identity, and of each part of a snapshot."""
+
+
+def check_length(name: str, value: str | None) -> None:
+    if value is not None and len(value) > LONGEST:
+        raise ValueError(f"{name} has {len(value):,} characters; {LONGEST:,} at most")
 
 
 def check_text(name: str, value: object) -> None:
@@ -25,6 +32,7 @@ def check_snapshot(snapshot: object) -> None:
         if key not in SNAPSHOT_KEYS:
             raise ValueError(f"snapshot key {key!r} is not one of {', '.join(SNAPSHOT_KEYS)}")
         check_text(f"snapshot {key}", value)
+        check_length(f"snapshot {key}", value)
 
 
 def check_moment(occurred_at: object) -> None:

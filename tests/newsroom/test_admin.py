@@ -167,6 +167,12 @@ def test_an_auditor_reads_and_cannot_write(users, article, events):
     assert len(events(article)) == 1
 
 
+def test_who_only_reads_sees_nothing_of_a_password(users):
+    page = _logged_in(users["auditor"]).get(reverse("admin:auth_user_change", args=[users["editor"].pk]))
+    assert page.status_code == 200
+    assert not any(word in page.content.decode() for word in ("pbkdf2", "md5$", "algorithm", "salt", "iterations"))
+
+
 def test_who_only_reads_sees_sanitised_text(users, article):
     Article.objects.filter(pk=article.pk).update(body="<p>Tide<script>alert(1)</script></p>")
     page = _logged_in(users["auditor"]).get(_change_url(article)).content.decode()

@@ -1,10 +1,10 @@
 -- Who acts, as audit.context says it: {"actor": {"type", "id", "snapshot"}, "context": {name: text}, "occurred_at"}.
--- Null where that is no such text: the site's role may set anything, and a save never fails for it.
+-- Null where that is no such text, or a very long one: the site's role may set anything, and a save never fails for it.
 CREATE OR REPLACE FUNCTION audit_parsed_context(setting text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
   parsed jsonb;
 BEGIN
-  IF coalesce(setting, '') = '' THEN RETURN NULL; END IF;
+  IF coalesce(setting, '') = '' OR octet_length(setting) > 100000 THEN RETURN NULL; END IF;
   parsed := setting;
   IF parsed -> 'actor' ->> 'type' IN ('user', 'service', 'system', 'unknown')
      AND coalesce(jsonb_typeof(parsed -> 'actor' -> 'id'), 'null') IN ('string', 'null')
@@ -13,7 +13,7 @@ BEGIN
     RETURN parsed;
   END IF;
   RETURN NULL;
-EXCEPTION WHEN data_exception OR invalid_parameter_value THEN RETURN NULL;
+EXCEPTION WHEN data_exception OR invalid_parameter_value OR program_limit_exceeded THEN RETURN NULL;
 END $$;
 
 -- Whether this is an object of nothing but texts and nulls, or absent.

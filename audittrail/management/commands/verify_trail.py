@@ -74,7 +74,8 @@ def _plain(report: VerificationReport) -> dict[str, object]:
 
 def _show(report: VerificationReport, incremental: bool, console: Console) -> None:
     table = Table("Store", "Events verified", "On their way")
-    for store in ("database",) if incremental else report.events:
+    stores = ["database"] if incremental else list(report.events)
+    for store in stores:
         table.add_row(store, f"{report.events[store]:,}", f"{report.pending[store]:,}")
     console.print(table)
     read = sum(report.events.values())
@@ -90,9 +91,16 @@ def _show(report: VerificationReport, incremental: bool, console: Console) -> No
             f"{report.set_aside:,} events are set aside at the source: see the timeline or the admin for why."
         )
     if report.complete:
-        console.print("[green]The trail is complete: nothing is lost, repeated, forked or altered.")
+        console.print(_all_is_well(report, sum(report.pending[store] for store in stores)))
         return
     _show_findings(report, console)
+
+
+def _all_is_well(report: VerificationReport, pending: int) -> str:
+    if not pending:
+        return "[green]The trail is complete: nothing is lost, repeated, forked or altered."
+    verified = "Of what has arrived nothing" if any(report.events.values()) else "Nothing has arrived, so nothing"
+    return f"{verified} is lost, repeated, forked or altered; what is on its way is not verified yet."
 
 
 def _show_findings(report: VerificationReport, console: Console) -> None:

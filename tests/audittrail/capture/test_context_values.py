@@ -20,6 +20,8 @@ WRONG: Any = 7
         (lambda: Actor("user", WRONG), "actor id must be a text or None, not 7"),
         (lambda: Actor("user", "a\x00b"), "actor id .* holds a NUL"),
         (lambda: Actor("user", "\ud800"), "actor id .* lone surrogate"),
+        (lambda: Actor("user", "a" * 2001), "actor id has 2,001 characters; 2,000 at most"),
+        (lambda: Actor("user", "a:1", snapshot={"desk": "x" * 2001}), "snapshot desk has 2,001 characters"),
         (lambda: Actor("user", "a:1", snapshot={"email": "x"}), "snapshot key 'email' is not one of name, byline"),
         (lambda: Actor("user", "a:1", snapshot={"name": WRONG}), "snapshot name must be a text"),
         (lambda: Actor("user", "a:1", snapshot=WRONG), "snapshot must be a dict"),

@@ -157,7 +157,10 @@ def test_a_prepared_transaction_is_captured_when_it_is_committed(session):
         '{"actor": {"type": "user", "id": "1"}, "occurred_at": "soon"}',
         '{"actor": {"type": "user", "id": "1"}, "occurred_at": "infinity"}',
         '{"actor": {"type": "user", "id": "1", "snapshot": {"name": {}}}}',
+        "[" * 60_000,
+        '{"actor": {"type": "user", "id": "' + "1" * 200_000 + '"}}',
     ],
+    ids=lambda context: context[:60],
 )
 def test_a_context_of_the_wrong_shape_never_breaks_a_save(session, context):
     pk = article()

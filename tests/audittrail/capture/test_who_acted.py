@@ -5,6 +5,7 @@ import base64
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import psycopg
 import pytest
@@ -17,6 +18,8 @@ from django.test import AsyncClient, Client
 
 import auditsite.celery
 from audittrail import Actor, context
+from audittrail.capture.acting import Context, acting
+from audittrail.capture.context import fold_now
 from audittrail.capture.task import AuditedTask
 from audittrail.models import OutboxEvent
 from newsroom.models import Article, Author
@@ -27,6 +30,10 @@ pytestmark = pytest.mark.usefixtures("fresh_database", "views")
 
 OURS = "audittrail.capture.middleware.AuditContextMiddleware"
 KIM = "auth.user:{}"
+
+
+WHO = Actor("service", "desk")
+UPDATE = "UPDATE newsroom_article SET headline = headline || '!'"
 
 
 @pytest.fixture
@@ -112,6 +119,49 @@ def test_what_drf_refuses_leaves_nothing_behind(kim):
 def test_a_view_of_its_own_transactions_keeps_what_it_committed(client):
     assert client.post("/durable").status_code == 400
     assert Article.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "SET LOCAL statement_timeout = '1min'; " + UPDATE,
+        "SHOW search_path; " + UPDATE + ";",
+        "SET CONSTRAINTS ALL IMMEDIATE; " + UPDATE,
+        "SAVEPOINT s; " + UPDATE + "; RELEASE s",
+        "/* a; b */ SET LOCAL statement_timeout = '1min'; " + UPDATE,
+    ],
+)
+@pytest.mark.parametrize("in_transaction", [True, False])
+def test_a_message_of_several_statements_is_stamped(message, in_transaction):
+    Article.objects.create(headline="Bridge", slug="bridge")
+    if not in_transaction and message.startswith("SAVEPOINT"):
+        return
+    with acting(lambda: Context(WHO)), transaction.atomic() if in_transaction else nullcontext():
+        _execute(message)
+    assert OutboxEvent.objects.values_list("actor_id", flat=True).get(sequence=2) == "desk"
+
+
+def test_a_block_that_ends_its_transaction_is_sent_alone():
+    Article.objects.create(headline="Bridge", slug="bridge")
+    with acting(lambda: Context(WHO)):
+        _execute(f"DO $$ BEGIN PERFORM 1; {UPDATE}; COMMIT; END $$")
+    assert OutboxEvent.objects.count() == 2
+
+
+@pytest.mark.parametrize("forgetting", ["RESET ALL", "SELECT 1; RESET ALL", "RESET audit.context"])
+def test_after_a_reset_of_settings_the_actor_is_told_again(forgetting):
+    Article.objects.create(headline="Bridge", slug="bridge")
+    with context(actor=WHO):
+        _execute(UPDATE)
+        fold_now()
+        _execute(forgetting)
+        _execute(UPDATE)
+    assert list(OutboxEvent.objects.order_by("sequence").values_list("actor_id", flat=True)[1:]) == ["desk", "desk"]
+
+
+def _execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 def test_a_failed_savepoint_takes_no_actor_along(client, kim):
