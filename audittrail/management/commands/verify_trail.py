@@ -97,10 +97,10 @@ def _show(report: VerificationReport, incremental: bool, console: Console) -> No
 
 
 def _all_is_well(report: VerificationReport, pending: int) -> str:
-    if not pending:
-        return "[green]The trail is complete: nothing is lost, repeated, forked or altered."
-    verified = "Of what has arrived nothing" if any(report.events.values()) else "Nothing has arrived, so nothing"
-    return f"{verified} is lost, repeated, forked or altered; what is on its way is not verified yet."
+    if not any(report.events.values()) and pending:
+        return "Nothing has arrived yet, so nothing is verified."
+    later = " What is on its way is not verified yet." if pending else ""
+    return f"[green]The trail is complete: nothing is lost, repeated, forked or altered.{later}"
 
 
 def _show_findings(report: VerificationReport, console: Console) -> None:

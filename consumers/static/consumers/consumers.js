@@ -57,7 +57,7 @@
     asked = button;
     const stage = button.closest("[data-stage]").dataset.stage;
     const to = button.value === "scale" ? ` to ${button.form.elements.processes.value} processes` : "";
-    dialog.querySelector("h2").textContent = `${button.textContent.replace("…", "")} ${stage}${to}?`;
+    dialog.querySelector("h2").textContent = button.dataset.question ?? `${button.textContent} ${stage}${to}?`;
     dialog.querySelector("[data-effect]").textContent = button.dataset.effect;
     dialog.showModal();
   });
