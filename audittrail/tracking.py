@@ -72,7 +72,7 @@ class Tracked:
     title: str
     status: str | None
     published: frozenset[str]
-    published_at: str | None
+    publication: str | None
     masked: frozenset[str]
     view_permission: str | None
 
@@ -125,7 +125,7 @@ def track(
     title: str,
     status: str | None = None,
     published: Iterable[str] = (),
-    published_at: str | None = None,
+    publication: str | None = None,
     masked: Iterable[str] = (),
     kind: str | None = None,
     view_permission: str | None = None,
@@ -135,7 +135,7 @@ def track(
     fields: columns kept as short values; texts: long texts, kept as edit scripts; relations: rows that belong to it;
     labels: for a tracked foreign key, the column of the other model that names it for people; title: the field that
     names an article for people; status and published: the field and those of its values in which the public sees the
-    article; published_at: the field that each publication sets anew, where an article that the public sees can be
+    article; publication: the field that each publication sets anew, where an article that the public sees can be
     published again; masked: fields of which events show only that they changed; kind: the first part of the identity of
     its articles (default: `app.model`), to be kept when a model is renamed; view_permission: `app.codename` that a
     reader of the trail needs besides for this kind, which is then listed on request only.
@@ -147,13 +147,13 @@ def track(
     fields, texts, masked = tuple(fields), tuple(texts), frozenset(masked)
     _require_identity(model)
     _require_columns(kind, model, fields, texts)
-    _require_roles(kind, fields, {"title": title, "status": status, "published_at": published_at}, masked)
+    _require_roles(kind, fields, {"title": title, "status": status, "publication": publication}, masked)
     _require_labels(kind, model, fields, labels or {})
     tables = tuple(_relation_table(model, relation) for relation in relations)
     _require_own_names(kind, (*fields, *texts, *(table.name for table in tables)))
     _tracked[kind] = Tracked(
         kind, model, _parents_with(model, (*fields, *texts)), fields, texts, tables, labels or {}, title, status,
-        frozenset(published), published_at, masked, view_permission,
+        frozenset(published), publication, masked, view_permission,
     )  # fmt: skip
 
 

@@ -199,6 +199,7 @@ class LagSample(models.Model):
     at = models.DateTimeField(db_index=True)
     lag = models.BigIntegerField(null=True)
     members = models.IntegerField(null=True)
+    verdict = models.TextField(default="", db_default="", help_text="The verdict at that moment: lag_rules.Verdict.")
 
     class Meta:
         indexes = [models.Index(fields=["stage", "-at"], name="lag_stage_newest")]

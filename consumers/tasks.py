@@ -17,7 +17,6 @@ from consumers.models import ControlAction, LagSample
 from consumers.operations import outbox_retention
 from consumers.relay.store import WAKE_CHANNEL
 from consumers.supervision import alerts, lag_rules, status
-from consumers.supervision.group_status import group_statuses
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +48,18 @@ def watch_outbox() -> None:
 @shared_task
 def sample_lag() -> None:
     """Record the lag of every stage, and announce where the verdict on one has changed."""
-    at, before = timezone.now(), status.recent_samples("pipeline")
-    groups, _ = group_statuses("pipeline")
-    LagSample.objects.using("pipeline").bulk_create(
-        LagSample(stage=stage, at=at, lag=group.lag, members=None if group.state is None else len(group.members))
-        for stage, group in groups.items()
-    )
+    at, found = timezone.now(), status.collect("pipeline")
+    before = status.last_verdicts("pipeline")
     samples = status.recent_samples("pipeline")
-    for stage, group in groups.items():
-        earlier = before.get(stage, [])
-        verdict_before = lag_rules.judge(earlier, status.limits(), earlier[-1].at if earlier else at)
-        alerts.gauge(stage, group.lag)
-        alerts.announce_change(stage, verdict_before, lag_rules.judge(samples[stage], status.limits(), at), group.lag)
+    for stage in found.stages:
+        members = None if stage.view.state is None else len(stage.view.members)
+        sample = lag_rules.Sample(at, stage.lag, members)
+        verdict = lag_rules.judge([*samples.get(stage.stage, []), sample], status.limits(), at, stage.situation)
+        LagSample.objects.using("pipeline").create(
+            stage=stage.stage, at=at, lag=stage.lag, members=members, verdict=verdict
+        )
+        alerts.gauge(stage.stage, stage.lag)
+        alerts.announce_change(stage.stage, before.get(stage.stage, lag_rules.Verdict.UNKNOWN), verdict, stage.lag)
 
 
 @shared_task

@@ -39,6 +39,7 @@ class Card:
     desired: str
     observed: str
     verdict: str
+    explanation: str
     lag: str
     reason: str
     group: str
@@ -67,6 +68,7 @@ def _card(stage: StageStatus, lags: list[tuple[float, int]]) -> Card:
         desired=f"{stage.desired_state}{wanted}",
         observed=observed,
         verdict=stage.verdict,
+        explanation=stage.explanation,
         lag="?" if stage.lag is None else f"{stage.lag:,}",
         reason="" if stage.halts else stage.reason,
         group=_group(stage) if stage.group else spec.without_group,

@@ -58,6 +58,9 @@ class StageSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Messages still to be read; null where it cannot be told."
     )
     verdict = serializers.CharField()
+    explanation = serializers.CharField(
+        help_text="The verdict in numbers: what waits since when, or how long it takes."
+    )
     group = serializers.CharField(allow_null=True)
     view = GroupSerializer(help_text="As Kafka sees it.")
     processes = ProcessSerializer(many=True)

@@ -42,7 +42,7 @@ def action(event: Event) -> ActionName:
     tracked = tracking.tracked(event["kind"])
     published = tracked.published if tracked else frozenset({"published"})
     changes = {change["field"]: change for change in event["changes"]}
-    if tracked and tracked.published_at in changes and event["status"] in published:
+    if tracked and tracked.publication in changes and event["status"] in published:
         return "published"
     if change := changes.get((tracked.status if tracked else "status") or ""):
         return _status_action(change["before"] in published, change["after"] in published)

@@ -10,7 +10,14 @@ from consumers.supervision.lag_rules import Verdict
 
 log = logging.getLogger(__name__)
 
-_TYPES = {Verdict.OK: "success", Verdict.WARN: "warning", Verdict.UNKNOWN: "warning"}
+_TYPES = {
+    Verdict.OK: "success",
+    Verdict.CATCHING_UP: "info",
+    Verdict.WARN: "warning",
+    Verdict.PAUSED: "warning",
+    Verdict.UNKNOWN: "warning",
+}
+_GOOD = (Verdict.OK, Verdict.CATCHING_UP)
 
 
 @cache
@@ -30,7 +37,7 @@ def announce_change(stage: str, before: Verdict, after: Verdict, lag: int | None
     if before is after:
         return
     text = f"{stage}: {before} → {after}, lag {'unknown' if lag is None else f'{lag:,}'}"
-    log.log(logging.INFO if after is Verdict.OK else logging.WARNING, "%s", text)
+    log.log(logging.INFO if after in _GOOD else logging.WARNING, "%s", text)
     if statsd := _statsd():
         statsd.event(
             f"Audit trail: {stage} is {after}", text, alert_type=_TYPES.get(after, "error"), tags=[f"stage:{stage}"]

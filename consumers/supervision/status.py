@@ -48,6 +48,7 @@ class StageStatus:
     reason: str
     lag: int | None
     verdict: lag_rules.Verdict
+    explanation: str
     group: str | None
     view: GroupStatus
     processes: list[ProcessStatus]
@@ -60,6 +61,11 @@ class StageStatus:
     def halts(self) -> list[Halt]:
         """Partitions that are read no further until they are released."""
         return [halt for process in self.processes if process.alive for halt in process.halts]
+
+    @property
+    def situation(self) -> lag_rules.Situation:
+        """What the verdict is judged by beside the lag."""
+        return lag_rules.Situation(self.desired_state, len(self.halts))
 
     @property
     def as_desired(self) -> bool:
@@ -117,6 +123,12 @@ def recent_samples(using: str = "default") -> dict[str, list[lag_rules.Sample]]:
     return found
 
 
+def last_verdicts(using: str) -> dict[str, lag_rules.Verdict]:
+    """Stage → the verdict at its last sample of the window."""
+    rows = LagSample.objects.using(using).filter(at__gt=timezone.now() - lag_rules.WINDOW).exclude(verdict="")
+    return {row.stage: lag_rules.Verdict(row.verdict) for row in rows.order_by("at")}
+
+
 def limits() -> lag_rules.Limits:
     """The house rule for alerts, from the settings."""
     return lag_rules.Limits(conf.lag_threshold(), timedelta(seconds=conf.lag_seconds()))
@@ -151,6 +163,8 @@ def _stage_status(
     samples: list[lag_rules.Sample],
 ) -> StageStatus:
     observed, reason = observe(processes)
+    halts = sum(len(process.halts) for process in processes if process.alive)
+    verdict = lag_rules.judge(samples, limits(), timezone.now(), lag_rules.Situation(wanted.desired_state, halts))
     return StageStatus(
         stage=spec.name,
         desired_state=DesiredState(wanted.desired_state),
@@ -158,7 +172,8 @@ def _stage_status(
         observed_state=observed,
         reason=reason,
         lag=group.lag,
-        verdict=lag_rules.judge(samples, limits(), timezone.now()),
+        verdict=verdict,
+        explanation=lag_rules.explain(verdict, samples),
         group=spec.group or None,
         view=group,
         processes=[process for process in processes if process.alive or process.slot <= wanted.processes],

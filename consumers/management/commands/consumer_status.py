@@ -16,8 +16,9 @@ DESCRIPTION = """\
 Shows each stage: what it should do and what it does, its processes, its lag and what that amounts to.
 
   lag       messages still to be read, for the relay events still to be published; "?" where it cannot be told
-  verdict   ok, warn (falling behind), stalled (no progress), stopped (nobody reads), alert (above the threshold for
-            too long), or unknown (too few samples: is the Celery worker running?)
+  verdict   ok, catching up, warn (falling behind), stalled (no progress), paused, stopped (nobody reads), alert (above
+            the threshold for too long), halted (a partition waits for its release), or unknown (too few samples: is the
+            Celery worker running?)
 
 Last, whether capture is on, and what mends it if it is not."""
 

@@ -53,7 +53,7 @@ def test_a_change_of_status_is_named_by_what_the_public_sees(kind, before, after
 def test_an_article_that_the_public_sees_is_published_again(monkeypatch, status_now, field, expected):
     article = tracking.tracked("newsroom.article")
     assert article
-    monkeypatch.setitem(tracking._tracked, "newsroom.article", replace(article, published_at="published_at"))
+    monkeypatch.setitem(tracking._tracked, "newsroom.article", replace(article, publication="published_at"))
     event = raw_event(status=status_now, changes=[change(field, "scalar", before="a", after="b")])
     assert action(event) == expected
 
