@@ -2,6 +2,7 @@
 
 import pytest
 
+from consumers.kafka import clients
 from stack import places
 from testkit.faults.trail import Trail
 
@@ -11,4 +12,6 @@ def trail(own_trail, fresh_database):
     """A trail whose services may be killed; skipped on the stack that people share."""
     if places.stack_name() == "dev":
         pytest.skip("services are killed, and Kafka's data deleted: use another stack, as make test does")
-    return Trail(own_trail, fresh_database)
+    yield Trail(own_trail, fresh_database)
+    # A connection that a fault has broken is found to be so by its next use, which fails.
+    clients.admin.cache_clear()
