@@ -1,7 +1,8 @@
 """Celery tasks: short, idempotent, and never in the way of an event."""
 
 import logging
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from celery import shared_task
@@ -48,18 +49,22 @@ def watch_outbox() -> None:
 @shared_task
 def sample_lag() -> None:
     """Record the lag of every stage, and announce where the verdict on one has changed."""
-    at, found = timezone.now(), status.collect("pipeline")
-    before = status.last_verdicts("pipeline")
-    samples = status.recent_samples("pipeline")
-    for stage in found.stages:
-        members = None if stage.view.state is None else len(stage.view.members)
-        sample = lag_rules.Sample(at, stage.lag, members)
-        verdict = lag_rules.judge([*samples.get(stage.stage, []), sample], status.limits(), at, stage.situation)
-        LagSample.objects.using("pipeline").create(
-            stage=stage.stage, at=at, lag=stage.lag, members=members, verdict=verdict
-        )
-        alerts.gauge(stage.stage, stage.lag)
-        alerts.announce_change(stage.stage, before.get(stage.stage, lag_rules.Verdict.UNKNOWN), verdict, stage.lag)
+    at, found, samples = timezone.now(), status.collect("pipeline"), status.recent_samples("pipeline")
+    taken = {stage.stage: _sample(at, stage, samples.get(stage.stage, [])) for stage in found.stages}
+    LagSample.objects.using("pipeline").bulk_create(
+        LagSample(stage=stage, **asdict(sample)) for stage, sample in taken.items()
+    )
+    for stage, sample in taken.items():
+        before = samples[stage][-1].verdict if stage in samples else lag_rules.Verdict.UNKNOWN
+        alerts.gauge(stage, sample.lag)
+        alerts.announce_change(stage, before, sample.verdict, sample.lag)
+
+
+def _sample(at: datetime, stage: status.StageStatus, earlier: list[lag_rules.Sample]) -> lag_rules.Sample:
+    """The stage as it is, judged with the samples before."""
+    members = None if stage.view.state is None else len(stage.view.members)
+    sample = lag_rules.Sample(at, stage.lag, members)
+    return replace(sample, verdict=lag_rules.judge([*earlier, sample], status.limits(), at, stage.situation))
 
 
 @shared_task

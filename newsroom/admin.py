@@ -330,9 +330,6 @@ class NewsroomUserAdmin(ChangedBySuperusers, _UserAdmin, ModelAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
-    def get_exclude(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        return [] if _is_superuser(request) else ["password"]
-
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         sets = super().get_fieldsets(request, obj)
         if _is_superuser(request):

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import orjson
 
-from audittrail.capture.values import check_length, check_moment, check_snapshot, check_text
+from audittrail.capture.values import LONGEST, check_moment, check_snapshot, check_text
 
 ACTOR_TYPES = ("user", "service", "system", "unknown")
 ORIGIN_LIMIT = 500
@@ -30,8 +30,7 @@ class Actor:
     def __post_init__(self) -> None:
         if self.type not in ACTOR_TYPES:
             raise ValueError(f"actor type {self.type!r} is not one of {', '.join(ACTOR_TYPES)}")
-        check_text("actor id", self.id)
-        check_length("actor id", self.id)
+        check_text("actor id", self.id, LONGEST)
         if self.snapshot is not None:
             check_snapshot(self.snapshot)
 

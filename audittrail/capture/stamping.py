@@ -48,10 +48,10 @@ class Stamp:
         if self._is_idle:
             self._told = ""
         if self._connection.needs_rollback or not self._is_stamped(sql):
-            return self._unstamped(execute, sql, params, many, context)
+            return self._send(execute, sql, params, many, context)
         wanted = _setting()
         if wanted == self._told:
-            return self._unstamped(execute, sql, params, many, context)
+            return self._send(execute, sql, params, many, context)
         if many or not isinstance(sql, str) or self._is_sent_otherwise(context["cursor"].cursor):
             with nullcontext() if self._is_in_transaction else transaction.atomic(using=self._connection.alias):
                 self._tell(wanted)
@@ -69,7 +69,7 @@ class Stamp:
         if wanted != ("" if self._is_idle else self._told):
             self._tell(wanted)
 
-    def _unstamped(self, execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    def _send(self, execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         try:
             return execute(sql, params, many, context)
         finally:

@@ -1,5 +1,6 @@
 """Refuses values that an event cannot hold, where they are given: TypeError or ValueError with name and remedy."""
 
+import math
 from datetime import datetime
 
 SNAPSHOT_KEYS = ("name", "byline", "role", "desk")
@@ -7,12 +8,7 @@ LONGEST = 2_000
 """Characters of an actor's identity, and of each part of a snapshot."""
 
 
-def check_length(name: str, value: str | None) -> None:
-    if value is not None and len(value) > LONGEST:
-        raise ValueError(f"{name} has {len(value):,} characters; {LONGEST:,} at most")
-
-
-def check_text(name: str, value: object) -> None:
+def check_text(name: str, value: object, longest: float = math.inf) -> None:
     if value is None:
         return
     if not isinstance(value, str):
@@ -23,6 +19,8 @@ def check_text(name: str, value: object) -> None:
         value.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{name} {value!r} holds a lone surrogate, which is no text: remove it") from None
+    if len(value) > longest:
+        raise ValueError(f"{name} has {len(value):,} characters; {longest:,} at most")
 
 
 def check_snapshot(snapshot: object) -> None:
@@ -31,8 +29,7 @@ def check_snapshot(snapshot: object) -> None:
     for key, value in snapshot.items():
         if key not in SNAPSHOT_KEYS:
             raise ValueError(f"snapshot key {key!r} is not one of {', '.join(SNAPSHOT_KEYS)}")
-        check_text(f"snapshot {key}", value)
-        check_length(f"snapshot {key}", value)
+        check_text(f"snapshot {key}", value, LONGEST)
 
 
 def check_moment(occurred_at: object) -> None:

@@ -1,5 +1,6 @@
 """The page of consumers: every stage, what it does and should do, and the buttons that steer it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -64,30 +65,35 @@ def live(request: HttpRequest) -> JsonResponse:
 @require_POST
 def act(request: HttpRequest, stage: str) -> HttpResponse:
     """Carry out what a button asks."""
-    user = _permitted_user(request, "consumers.change_stagecontrol")
     action, processes = request.POST.get("action", ""), request.POST.get("processes", "")
-    try:
+
+    def perform(user: "User") -> None:
         control.perform(action, stage, user, int(processes) if processes.isdecimal() else None)
-    except (control.UnknownStage, control.Refused) as error:
-        messages.error(request, f"{stage}: {error}")
-    else:
-        messages.success(request, f"{stage}: {action} is on its way; it takes a second or two.")
-    return redirect(OVERVIEW)
+
+    return _asked(request, stage, action, perform)
 
 
 @require_POST
 def release(request: HttpRequest, stage: str) -> HttpResponse:
     """Let a halted partition go on."""
-    user = _permitted_user(request, "consumers.change_stagecontrol")
     numbers = [request.POST.get(name, "") for name in ("partition", "last_offset")]
-    try:
+
+    def perform(user: "User") -> None:
         if not all(each.isdecimal() and len(each) < 19 for each in numbers):
             raise control.Refused("partition and last_offset are whole numbers")
         control.release(stage, user, request.POST.get("topic", ""), *map(int, numbers))
+
+    return _asked(request, stage, "the release", perform)
+
+
+def _asked(request: HttpRequest, stage: str, what: str, perform: "Callable[[User], None]") -> HttpResponse:
+    user = _permitted_user(request, "consumers.change_stagecontrol")
+    try:
+        perform(user)
     except (control.UnknownStage, control.Refused) as error:
         messages.error(request, f"{stage}: {error}")
     else:
-        messages.success(request, f"{stage}: the release is on its way; it takes a second or two.")
+        messages.success(request, f"{stage}: {what} is on its way; it takes a second or two.")
     return redirect(OVERVIEW)
 
 

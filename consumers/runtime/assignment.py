@@ -7,7 +7,7 @@ a batch is processed.
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import groupby
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -88,7 +88,7 @@ class Assignment:
             self._is_fetching = True
             self._consumer.resume(_without_offsets(self.owned - self.unplaced - self.held))
 
-    def hold(self, partitions: Iterable[Partition]) -> None:
+    def hold(self, partitions: Collection[Partition]) -> None:
         """Fetch nothing from these; the others go on."""
         self.held.update(partitions)
         self._pause_or_resume(sorted(partitions))

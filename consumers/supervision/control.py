@@ -12,7 +12,7 @@ from consumers import stages
 from consumers.models import ControlAction, DesiredState, HaltRelease, StageControl
 from consumers.runtime.circuit_breaker import Halt
 from consumers.runtime.stage_spec import MOST_PROCESSES
-from consumers.supervision.status import processes_by_stage
+from consumers.supervision.status import halts_of, processes_by_stage
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -84,7 +84,7 @@ def perform(action: str, stage: str, user: "User | None", processes: int | None 
 def release(stage: str, user: "User | None", topic: str, partition: int, last_offset: int) -> None:
     """Let a halted partition go on: the batch that waits, up to this offset, passes. Raises UnknownStage, Refused."""
     _require_stage(stage)
-    halts = [halt for status in processes_by_stage("default").get(stage, []) if status.alive for halt in status.halts]
+    halts = halts_of(processes_by_stage("default").get(stage, []))
     wanted = (topic, partition, last_offset)
     halt = next((each for each in halts if (each.topic, each.partition, each.last_offset) == wanted), None)
     if halt is None:

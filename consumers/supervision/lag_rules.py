@@ -39,11 +39,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Lag and members of a stage at a moment; None where it is not known."""
+    """Lag and members of a stage at a moment, None where it is not known; and the verdict at that moment."""
 
     at: datetime
     lag: int | None
     members: int | None
+    verdict: Verdict = Verdict.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def judge(samples: Sequence[Sample], limits: Limits, now: datetime, situation: S
     window = [sample for sample in samples if sample.at > now - WINDOW]
     if not window or window[-1].lag is None or window[-1].at < now - FRESH:
         return Verdict.UNKNOWN
-    return max((verdict for rule, verdict in _RULES if rule(window, limits, situation)), key=list(Verdict).index)
+    found = (verdict for rule, verdict in _RULES if rule(window, limits, situation))
+    return max(found, key=list(Verdict).index, default=Verdict.OK)
 
 
 def explain(verdict: Verdict, samples: Sequence[Sample]) -> str:
@@ -138,12 +140,7 @@ def _always_behind(window: _Window) -> list[int]:
     return lags if len(lags) >= ENOUGH and min(lags) > 0 else []
 
 
-def _always(_window: _Window, _limits: Limits, _: Situation) -> bool:
-    return True
-
-
 _RULES = (
-    (_always, Verdict.OK),
     (catches_up, Verdict.CATCHING_UP),
     (falls_behind, Verdict.WARN),
     (makes_no_progress, Verdict.STALLED),

@@ -60,7 +60,7 @@ class StageStatus:
     @property
     def halts(self) -> list[Halt]:
         """Partitions that are read no further until they are released."""
-        return [halt for process in self.processes if process.alive for halt in process.halts]
+        return halts_of(self.processes)
 
     @property
     def situation(self) -> lag_rules.Situation:
@@ -119,14 +119,10 @@ def recent_samples(using: str = "default") -> dict[str, list[lag_rules.Sample]]:
     rows = LagSample.objects.using(using).filter(at__gt=timezone.now() - lag_rules.WINDOW).order_by("at")
     found: dict[str, list[lag_rules.Sample]] = {}
     for row in rows:
-        found.setdefault(row.stage, []).append(lag_rules.Sample(row.at, row.lag, row.members))
+        found.setdefault(row.stage, []).append(
+            lag_rules.Sample(row.at, row.lag, row.members, lag_rules.Verdict(row.verdict or lag_rules.Verdict.UNKNOWN))
+        )
     return found
-
-
-def last_verdicts(using: str) -> dict[str, lag_rules.Verdict]:
-    """Stage → the verdict at its last sample of the window."""
-    rows = LagSample.objects.using(using).filter(at__gt=timezone.now() - lag_rules.WINDOW).exclude(verdict="")
-    return {row.stage: lag_rules.Verdict(row.verdict) for row in rows.order_by("at")}
 
 
 def limits() -> lag_rules.Limits:
@@ -163,8 +159,8 @@ def _stage_status(
     samples: list[lag_rules.Sample],
 ) -> StageStatus:
     observed, reason = observe(processes)
-    halts = sum(len(process.halts) for process in processes if process.alive)
-    verdict = lag_rules.judge(samples, limits(), timezone.now(), lag_rules.Situation(wanted.desired_state, halts))
+    situation = lag_rules.Situation(wanted.desired_state, len(halts_of(processes)))
+    verdict = lag_rules.judge(samples, limits(), timezone.now(), situation)
     return StageStatus(
         stage=spec.name,
         desired_state=DesiredState(wanted.desired_state),
@@ -178,6 +174,11 @@ def _stage_status(
         view=group,
         processes=[process for process in processes if process.alive or process.slot <= wanted.processes],
     )
+
+
+def halts_of(processes: Iterable[ProcessStatus]) -> list[Halt]:
+    """Partitions that processes of a stage have halted, of those alive."""
+    return [halt for process in processes if process.alive for halt in process.halts]
 
 
 def observe(processes: Iterable[ProcessStatus]) -> tuple[ProcessState, str]:

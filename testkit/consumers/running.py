@@ -123,16 +123,21 @@ def positions(group: str, topic: str) -> dict[int, int]:
         {"bootstrap.servers": conf.kafka_bootstrap_servers(), "group.id": group, "isolation.level": "read_committed"}
     )
 
-    def committed() -> list[TopicPartition] | None:
+    found = committed(reader, [TopicPartition(topic, number) for number in range(conf.partitions())])
+    reader.close()
+    return found
+
+
+def committed(reader: Consumer, partitions: list[TopicPartition]) -> dict[int, int]:
+    """The offsets that the reader's group has committed, where there are any; also while its coordinator moves."""
+
+    def answer() -> list[TopicPartition] | None:
         try:
-            return reader.committed(
-                [TopicPartition(topic, number) for number in range(conf.partitions())], timeout=SECONDS
-            )
+            return reader.committed(partitions, timeout=SECONDS)
         except KafkaException as error:
             if error.args[0].code() not in MOVING:
                 raise
             return None
 
-    found = until(committed, what=f"the positions of {group}")
-    reader.close()
+    found = until(answer, what="the committed offsets")
     return {each.partition: each.offset for each in found if each.offset >= 0}

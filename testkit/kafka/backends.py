@@ -1,10 +1,9 @@
 """Kafka as tests of the loop use it: in memory, or the real one, so that the first is held against the second."""
 
 import time
-from collections.abc import Callable
 from typing import Protocol, cast
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
 from consumers.kafka import clients, topics
@@ -54,18 +53,6 @@ class Backend(Protocol):
 
 def _headers(value: bytes | None) -> dict[str, bytes]:
     return {} if value is None else {"ce_id": value}
-
-
-def _asked_again(question: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
-    """The answer of a group's coordinator, also while the group gets another one."""
-    deadline = time.monotonic() + ADMIN_SECONDS
-    while True:
-        try:
-            return question()
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.NOT_COORDINATOR or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 class InMemoryBackend:
@@ -143,8 +130,7 @@ class RealBackend:
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         asked = [TopicPartition(topic, number) for number in range(self._topics[topic])]
-        found = _asked_again(lambda: clients.offsets_reader(group).committed(asked, ADMIN_SECONDS))
-        return {each.partition: each.offset for each in found if each.offset >= 0}
+        return running.committed(clients.offsets_reader(group), asked)
 
     def close(self) -> None:
         """Remove what it made."""

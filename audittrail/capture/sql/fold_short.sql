@@ -13,8 +13,14 @@ BEGIN
     WHERE t.xid = transaction_id AND t.article_id <> '' AND t.text_fields = '{}'
       AND NOT t.is_insert AND NOT t.is_explicit_save
   ), contexts AS MATERIALIZED (
-    SELECT context, coalesce(audit_parsed_context(context), audit_unknown_context()) AS parsed
-    FROM touched GROUP BY context
+    SELECT p.context, p.parsed -> 'actor' ->> 'type' AS actor_type, p.parsed -> 'actor' ->> 'id' AS actor_id,
+           nullif(p.parsed -> 'actor' -> 'snapshot', 'null') AS snapshot,
+           coalesce(nullif(p.parsed -> 'context', 'null'), '{}') AS origin,
+           coalesce((p.parsed ->> 'occurred_at')::timestamptz, now()) AS occurred_at, (
+             SELECT max(v.version) FROM audittrail_actorversion v
+             WHERE v.actor_id = p.parsed -> 'actor' ->> 'id') AS actor_version
+    FROM (SELECT context, coalesce(audit_parsed_context(context), audit_unknown_context()) AS parsed
+          FROM touched GROUP BY context) p
   ), live AS MATERIALIZED (
     -- Of relations and labels, those that some article was touched in.
     SELECT g.kind, s.object_pk, s.scalars, s.relations, s.labels
@@ -45,17 +51,11 @@ BEGIN
       AND j.short_now - j.explained_fields = j.short_before - j.explained_fields
       AND c.names IS NOT NULL
   ), with_digest AS MATERIALIZED (
-    SELECT c.*, k.actor ->> 'type' AS actor_type, k.actor ->> 'id' AS actor_id, k.actor_version, k.snapshot, k.origin,
-           k.occurred_at, audit_uuid7(c.captured_at) AS event_id, (
+    SELECT c.*, k.actor_type, k.actor_id, k.actor_version, k.snapshot, k.origin, k.occurred_at,
+           audit_uuid7(c.captured_at) AS event_id, (
              SELECT sha256(decode(string_agg(entry, '' ORDER BY field COLLATE "C"), 'hex'))
              FROM jsonb_each_text(c.all_leaves) AS each(field, entry)) AS state_digest
-    FROM changed c JOIN (
-      SELECT p.context, p.parsed -> 'actor' AS actor, nullif(p.parsed -> 'actor' -> 'snapshot', 'null') AS snapshot,
-             coalesce(nullif(p.parsed -> 'context', 'null'), '{}') AS origin,
-             coalesce((p.parsed ->> 'occurred_at')::timestamptz, now()) AS occurred_at, (
-               SELECT max(v.version) FROM audittrail_actorversion v
-               WHERE v.actor_id = p.parsed -> 'actor' ->> 'id') AS actor_version
-      FROM contexts p) k USING (context)
+    FROM changed c JOIN contexts k USING (context)
   ), with_hash AS MATERIALIZED (
     SELECT d.*, sha256(audit_hashed(
              d.hash, d.event_id, d.article_id, d.kind, d.next_sequence, 'update', d.occurred_at, d.captured_at,
@@ -73,8 +73,8 @@ BEGIN
     FROM with_hash h ORDER BY h.article_id
   ), updated_heads AS (
     UPDATE audittrail_head h SET sequence = n.next_sequence, scalars = n.scalars, relations = n.relations,
-      leaves = n.all_leaves, labels = (n.last_labels - n.touched_fields) || n.labels, state_digest = n.state_digest, hash = n.next_hash,
-      event_id = n.event_id, recorded_at = n.captured_at
+      leaves = n.all_leaves, labels = (n.last_labels - n.touched_fields) || n.labels, state_digest = n.state_digest,
+      hash = n.next_hash, event_id = n.event_id, recorded_at = n.captured_at
     FROM with_hash n WHERE h.article_id = n.article_id AND h.article_id = ANY (article_ids)
   )
   DELETE FROM audit_touched t USING with_hash h WHERE t.xid = transaction_id AND t.article_id = h.article_id;

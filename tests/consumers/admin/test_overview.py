@@ -1,15 +1,12 @@
 """The page of consumers: every stage, and the buttons for those who may use them."""
 
-from dataclasses import asdict
-
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
-from django.utils import timezone
 
 from consumers import stages
-from consumers.models import ControlAction, HaltRelease, Member, StageControl
-from consumers.runtime.circuit_breaker import Halt
+from consumers.models import ControlAction, HaltRelease, StageControl
+from testkit.consumers.members import report_halt
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
@@ -49,11 +46,7 @@ def test_a_stranger_sees_nothing(client):
 
 
 def test_a_halted_partition_is_shown_and_released_by_its_button(client, boss):
-    halt = Halt("t", "id", 7, 40, 99, 60, 50, "50 messages in a row could not be processed, lately because: x")
-    now = timezone.now()
-    Member.objects.using("owner").create(
-        stage="enricher", slot=1, host="h", pid=1, state="halted", halts=[asdict(halt)], started_at=now, beat_at=now
-    )
+    report_halt()
     client.force_login(boss)
 
     page = client.get(reverse("admin:consumers_overview")).content.decode()

@@ -1,13 +1,11 @@
 """Asking something of a stage, and what is recorded of it."""
 
-from dataclasses import asdict
-
 import pytest
-from django.utils import timezone
 
-from consumers.models import ControlAction, HaltRelease, Member, StageControl
+from consumers.models import ControlAction, HaltRelease, StageControl
 from consumers.runtime.circuit_breaker import Halt
 from consumers.supervision import control
+from testkit.consumers.members import report_halt
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
@@ -50,12 +48,7 @@ def test_an_unknown_stage_is_refused(boss):
 @pytest.fixture
 def halted(boss) -> Halt:
     """A halt that a process of the enricher reports."""
-    halt = Halt("t", "id", 7, 40, 99, 60, 50, "50 messages in a row could not be processed")
-    now = timezone.now()
-    Member.objects.using("owner").create(
-        stage="enricher", slot=1, host="h", pid=1, state="halted", halts=[asdict(halt)], started_at=now, beat_at=now
-    )
-    return halt
+    return report_halt()
 
 
 def test_a_release_names_its_batch_and_what_becomes_of_it(boss, halted):
