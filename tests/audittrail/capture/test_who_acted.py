@@ -15,6 +15,7 @@ from celery.contrib.testing.worker import start_worker
 from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 from django.test import AsyncClient, Client
+from django.urls import set_urlconf
 
 import auditsite.celery
 from audittrail import Actor, context
@@ -39,6 +40,8 @@ UPDATE = "UPDATE newsroom_article SET headline = headline || '!'"
 @pytest.fixture
 def views(settings):
     settings.ROOT_URLCONF = "testkit.audittrail.saving_views"
+    yield
+    set_urlconf(None)  # a response that is not read to its end leaves it set
 
 
 @pytest.fixture
