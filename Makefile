@@ -38,7 +38,7 @@ requirements: .venv
 run: export PORT := $(PORT)
 run: .venv programs
 	@trap '$(PYTHON) -m stack down' EXIT; trap : INT TERM; \
-	  $(PYTHON) -m stack up && mkdir -p var \
+	  $(PYTHON) -m stack up && mkdir -p var/static \
 	  && $(MANAGE) migrate --verbosity 0 && $(MANAGE) create_topics && $(MANAGE) register_schemas && $(MANAGE) capture_baseline \
 	  && printf '\nThe newsroom is about to open: http://127.0.0.1:$(PORT)/   (Ctrl-C ends everything)\n\n' && $(MANAGE) create_demo_logins && echo \
 	  && .venv/bin/honcho start

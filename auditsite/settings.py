@@ -2,6 +2,7 @@
 stack.
 """
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -204,7 +205,10 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "auditsite.navigation.sections"},
 }
 
-_LOG_RENDERERS = {"console": structlog.dev.ConsoleRenderer(), "json": structlog.processors.JSONRenderer()}
+_LOG_RENDERERS = {
+    "console": structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+    "json": structlog.processors.JSONRenderer(),
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -224,8 +228,13 @@ LOGGING = {
             ],
         }
     },
+    "filters": {"refusals": {"()": "auditsite.logs.RefusalsInOneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
-    # One line for each request to Elasticsearch is no news.
-    "loggers": {"elastic_transport": {"level": "WARNING"}},
+    # That a process starts with axes, and each request to Elasticsearch, is no news.
+    "loggers": {
+        "elastic_transport": {"level": "WARNING"},
+        "axes.apps": {"level": "WARNING"},
+        "django.request": {"filters": ["refusals"]},
+    },
     "root": {"handlers": ["console"], "level": conf.log_level()},
 }

@@ -15,11 +15,12 @@ from rest_framework.views import APIView
 
 from audittrail.events.versions import VersionError
 from audittrail.models import AuditEvent, Head
-from audittrail.search import queries
+from audittrail.search import queries, query_language
 from audittrail.timeline import access
 from audittrail.timeline.version_walk import version
 from audittrail.web import serializers
 from audittrail.web.pagination import CheckedPages
+from audittrail.web.parameters import KnownParameters
 
 Row = TypeVar("Row", bound=Model)
 
@@ -54,7 +55,7 @@ class EventPages(CheckedPages):
     position = r"[0-9]{1,18}"
 
 
-class _TrailView(APIView):
+class _TrailView(KnownParameters):
     permission_classes = (IsAuthenticated, MayReadTrail)
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
@@ -77,6 +78,7 @@ def _problems(*codes: int) -> dict[int, type[serializers.ProblemSerializer]]:
 class Articles(_TrailModelView[Head], generics.ListAPIView[Head]):
     """Every article that was ever captured, deleted ones too, in the order of their identities."""
 
+    parameters = ("size", "cursor")
     queryset = Head.objects.all()
     serializer_class = serializers.ArticleSerializer
     pagination_class = ArticlePages
@@ -93,6 +95,12 @@ class Article(_TrailModelView[Head], generics.RetrieveAPIView[Head]):
     serializer_class = serializers.ArticleSerializer
     lookup_field = "article_id"
 
+    def get_object(self) -> Head:
+        try:
+            return super().get_object()
+        except Http404:
+            raise Http404("No such article.") from None
+
 
 @extend_schema(
     summary="An article's events, by sequence",
@@ -103,6 +111,7 @@ class ArticleEvents(_TrailModelView[AuditEvent], generics.ListAPIView[AuditEvent
     missing.
     """
 
+    parameters = ("size", "cursor")
     queryset = AuditEvent.objects.none()
     serializer_class = serializers.EventSerializer
     pagination_class = EventPages
@@ -126,6 +135,12 @@ class Event(_TrailModelView[AuditEvent], generics.RetrieveAPIView[AuditEvent]):
 
     def get_queryset(self) -> QuerySet[AuditEvent]:
         return access.readable(self.request.user, super().get_queryset())
+
+    def get_object(self) -> AuditEvent:
+        try:
+            return super().get_object()
+        except Http404:
+            raise Http404("No such event.") from None
 
 
 class ArticleVersion(_TrailView):
@@ -155,6 +170,8 @@ class ArticleVersion(_TrailView):
 class Search(_TrailView):
     """One question to the search index."""
 
+    parameters = ("q", "cursor")
+
     @extend_schema(
         summary="Search all events",
         parameters=[
@@ -168,10 +185,13 @@ class Search(_TrailView):
         responses={200: serializers.SearchSerializer} | _problems(400, 503),
     )
     def get(self, request: Request) -> Response:
-        """Events that match, newest first. 503 while the index is away."""
+        """Events that match, newest first. 400 for what the search box would leave out; 503 while the index is away."""
+        text = request.query_params.get("q", "")
+        if messages := query_language.parse(text).messages:
+            raise ValidationError({"detail": f"q: {' '.join(messages)}"})
         try:
             found = queries.search(
-                request.query_params.get("q", ""),
+                text,
                 after=request.query_params.get("cursor") or None,
                 without_kinds=access.hidden_kinds(request.user),
             )
@@ -184,6 +204,5 @@ class Search(_TrailView):
             "next": found.next_cursor,
             "total": found.total,
             "total_is_bound": found.total_is_bound,
-            "messages": found.messages,
         }
         return Response(serializers.SearchSerializer(page).data)

@@ -207,7 +207,6 @@ class SearchSerializer(serializers.Serializer[dict[str, object]]):
     next = serializers.CharField(allow_null=True, help_text="The cursor of the next page")
     total = serializers.IntegerField()
     total_is_bound = serializers.BooleanField(help_text="There are at least that many")
-    messages = serializers.ListField(child=serializers.CharField(), help_text="What of the query was left out, and why")
 
 
 class ProblemSerializer(serializers.Serializer[dict[str, str]]):

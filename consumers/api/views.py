@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from audittrail.web.pagination import CheckedPages
+from audittrail.web.parameters import KnownParameters
 from consumers.api.serializers import (
     ActionSerializer,
     DeadLetterSerializer,
@@ -37,7 +38,7 @@ def needs(permission: str) -> type[BasePermission]:
     return Needs
 
 
-class Consumers(APIView):
+class Consumers(KnownParameters):
     """Every stage: desired and observed state, processes, lag and verdict."""
 
     permission_classes = (IsAuthenticated, needs("consumers.view_stagecontrol"))
@@ -85,13 +86,14 @@ class LetterPages(CheckedPages):
     ordering = ("-failed_at", "-id")
 
 
-class DeadLetters(generics.ListAPIView[DeadLetter]):
+class DeadLetters(KnownParameters, generics.ListAPIView[DeadLetter]):
     """What stages could not process, the latest first."""
 
     permission_classes = (IsAuthenticated, needs("consumers.view_deadletter"))
     queryset = DeadLetter.objects.defer("key", "value", "headers")
     serializer_class = DeadLetterSerializer
     pagination_class = LetterPages
+    parameters = ("size", "cursor", "stage", "reason", "article_id", "replayed_at__isnull")
     filterset_fields = {"stage": ["exact"], "reason": ["exact"], "article_id": ["exact"], "replayed_at": ["isnull"]}
 
 

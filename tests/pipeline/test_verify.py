@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from audittrail import Actor, article_id, conf, context
 from audittrail.archive import format, object_names, objects, reader
@@ -298,3 +298,9 @@ def test_without_further_stores_the_json_names_three(article):
     call_command("verify_trail", article=article, json=True, stdout=output)
     report = json.loads(output.getvalue())
     assert list(report["events"]) == list(report["pending"]) == ["database", "index", "archive"]
+
+
+@pytest.mark.parametrize("asked", ["newsroom.article:0", "nonsense"])
+def test_an_article_that_was_never_captured_is_not_called_complete(article, asked):
+    with pytest.raises(CommandError, match=f"--article {asked}: no such article was captured"):
+        call_command("verify_trail", article=asked, stdout=io.StringIO())

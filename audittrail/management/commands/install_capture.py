@@ -69,7 +69,10 @@ class Command(BaseCommand):
             raise CommandError(f"PostgreSQL is not there, or refuses: {error}") from error
 
     def _print_statements(self, database: str) -> None:
-        for difference in inspect(database).problems:
+        problems = inspect(database).problems
+        if not problems:
+            self.stdout.write("-- Nothing to mend: capture is as it should be.")
+        for difference in problems:
             self.stdout.write(f"-- {difference}")
             for statement in difference.statements or [f"-- {difference.remedy}"]:
                 self.stdout.write(statement)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import orjson
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -28,7 +28,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--incremental",
             action="store_true",
-            help="only what was captured since the last verification, in the database: quick, for every few minutes",
+            help=(
+                "only articles that changed since they were last verified, each from the last whole version that was "
+                "verified on, and in the database only: quick, for every few minutes"
+            ),
         )
         parser.add_argument(
             "--grace",
@@ -41,6 +44,8 @@ class Command(BaseCommand):
 
     def handle(self, *, article: str | None, incremental: bool, grace: float, json: bool, **options: object) -> None:
         report = self._verified(article, incremental, grace, quiet=json)
+        if article and not (report.articles or any(report.events.values()) or report.findings):
+            raise CommandError(f"--article {article}: no such article was captured. Write newsroom.article:42.")
         if json:
             self.stdout.write(orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2).decode())
         else:

@@ -67,6 +67,8 @@ def test_the_command_says_what_is_wrong_and_what_would_mend_it_and_mends_it(caps
     assert '"newsroom_article": installed' in capsys.readouterr().out
     call_command("install_capture", check=True)
     assert f"Capture is on for {inspect().tables} tables." in capsys.readouterr().out
+    call_command("install_capture", dry_run=True)
+    assert capsys.readouterr().out == "-- Nothing to mend: capture is as it should be.\n"
 
 
 def test_the_command_refuses_a_database_that_is_none():

@@ -61,3 +61,5 @@ def test_the_api_lists_letters_and_says_how_many_can_be_put_back(client, boss):
 
     assert [(each["id"], each["replayable"]) for each in listed] == [(str(found.pk), True)]
     assert answer.json() == {"replayable": 1}
+    misspelt = client.get("/api/dead-letters/?stages=enricher")
+    assert misspelt.status_code == 400 and misspelt.json()["detail"].startswith("stages: there is no such parameter.")
