@@ -199,6 +199,8 @@ class LagSample(models.Model):
     at = models.DateTimeField(db_index=True)
     lag = models.BigIntegerField(null=True)
     members = models.IntegerField(null=True)
+    partitions = models.JSONField(default=dict, db_default={}, help_text="Name → lag and position: lag_rules.Place.")
+    problem = models.TextField(default="", db_default="", help_text="Why the lag was not known.")
     verdict = models.TextField(default="", db_default="", help_text="The verdict at that moment: lag_rules.Verdict.")
 
     class Meta:

@@ -4,7 +4,7 @@ The pipeline keeps its state there. The site asks of stages what an admin wants 
 asked, and reads the rest.
 """
 
-from audittrail.capture.rights import ADD, ADD_AND_CHANGE, ALL, READ, Rights, privileges
+from audittrail.capture.rights import ADD, ADD_AND_CHANGE, ALL, READ, Rights
 
 RIGHTS = {
     "consumers_stagecontrol": Rights(site=ADD_AND_CHANGE, pipeline=ADD),
@@ -14,5 +14,5 @@ RIGHTS = {
     "consumers_sinkoffset": Rights(site=READ, pipeline=ALL),
     "consumers_relaylane": Rights(site=READ, pipeline=ALL),
     "consumers_deadletter": Rights(site=READ, pipeline=ADD_AND_CHANGE),
-    "consumers_lagsample": Rights(site=READ, pipeline=privileges("SELECT", "INSERT", "DELETE")),
+    "consumers_lagsample": Rights(site=READ, pipeline=ALL),
 }

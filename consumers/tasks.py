@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 OVERDUE = timedelta(seconds=60)
 SAMPLES_KEPT = timedelta(days=2)
+PARTITIONS_KEPT = timedelta(hours=1)
+"""Partitions are judged by the last minutes; charts show whole stages."""
 
 
 @shared_task
@@ -50,21 +52,23 @@ def watch_outbox() -> None:
 def sample_lag() -> None:
     """Record the lag of every stage, and announce where the verdict on one has changed."""
     at, found, samples = timezone.now(), status.collect("pipeline"), status.recent_samples("pipeline")
-    taken = {stage.stage: _sample(at, stage, samples.get(stage.stage, [])) for stage in found.stages}
+    taken = {
+        stage.stage: _sample(at, found.kafka_problem, stage, samples.get(stage.stage, [])) for stage in found.stages
+    }
     LagSample.objects.using("pipeline").bulk_create(
         LagSample(stage=stage, **asdict(sample)) for stage, sample in taken.items()
     )
     for stage, sample in taken.items():
         before = samples[stage][-1].verdict if stage in samples else lag_rules.Verdict.UNKNOWN
         alerts.gauge(stage, sample.lag)
-        alerts.announce_change(stage, before, sample.verdict, sample.lag)
+        alerts.announce_change(stage, before, sample.verdict, sample.lag, sample.problem)
 
 
-def _sample(at: datetime, stage: status.StageStatus, earlier: list[lag_rules.Sample]) -> lag_rules.Sample:
+def _sample(at: datetime, problem: str, stage: status.StageStatus, earlier: list[lag_rules.Sample]) -> lag_rules.Sample:
     """The stage as it is, judged with the samples before."""
     members = None if stage.view.state is None else len(stage.view.members)
-    sample = lag_rules.Sample(at, stage.lag, members)
-    return replace(sample, verdict=lag_rules.judge([*earlier, sample], status.limits(), at, stage.situation))
+    sample = lag_rules.Sample(at, stage.lag, members, stage.view.partitions, problem if stage.lag is None else "")
+    return replace(sample, verdict=lag_rules.judge([*earlier, sample], status.limits(), at, stage.situation).verdict)
 
 
 @shared_task
@@ -80,7 +84,9 @@ def replay_dead_letters(ids: list[str], user: int | None) -> None:
 @shared_task
 def prune() -> None:
     """Forget old lag samples, and published outbox rows that database and archive have."""
-    LagSample.objects.using("pipeline").filter(at__lt=timezone.now() - SAMPLES_KEPT).delete()
+    samples, now = LagSample.objects.using("pipeline"), timezone.now()
+    samples.filter(at__lt=now - SAMPLES_KEPT).delete()
+    samples.filter(at__lt=now - PARTITIONS_KEPT).exclude(partitions={}).update(partitions={})
     try:
         removed = outbox_retention.prune()
     except KafkaException as error:

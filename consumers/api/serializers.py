@@ -15,9 +15,17 @@ class MemberSerializer(serializers.Serializer[Any]):
     partitions = serializers.ListField(child=serializers.ListField())
 
 
+class PlaceSerializer(serializers.Serializer[Any]):
+    lag = serializers.IntegerField(allow_null=True)
+    position = serializers.IntegerField(
+        allow_null=True, help_text="The offset committed; of the outbox, the number of batches published."
+    )
+
+
 class GroupSerializer(serializers.Serializer[Any]):
     lag = serializers.IntegerField(allow_null=True)
     unknown_partitions = serializers.IntegerField()
+    partitions = serializers.DictField(child=PlaceSerializer(), help_text="By name: content-audit-trail/3, or outbox.")
     state = serializers.CharField(allow_null=True)
     members = MemberSerializer(many=True)
 

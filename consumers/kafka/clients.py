@@ -119,6 +119,14 @@ def offsets_reader(group: str) -> Consumer:
     return Consumer(_common() | {"group.id": group, "enable.auto.commit": False, "isolation.level": "read_uncommitted"})
 
 
+def forget() -> None:
+    """Have the process's cached clients made anew when they are next asked for: one that once failed may go on failing
+    where a new one would be answered.
+    """
+    admin.cache_clear()
+    offsets_reader.cache_clear()
+
+
 def assigned_reader(purpose: str) -> Consumer:
     """A consumer that joins no group: its owner assigns partitions, and it says when it has come to the end of one."""
     return Consumer(

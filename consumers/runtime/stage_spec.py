@@ -62,6 +62,9 @@ class StageSpec:
     backlog: Callable[[str, int | None], int] | None = None
     """For a stage that reads the outbox: (database alias, last row or None for all) → pending rows."""
 
+    progress: Callable[[str], int] | None = None
+    """For a stage that reads the outbox: database alias → a number that grows with each batch that it publishes."""
+
     missing: Callable[[Mapping[str, int]], Mapping[str, int]] | None = None
     """What wait_until_caught_up asks of a store: (article → last sequence) → (article → events up to it that the store
     lacks), without the articles that lack none. Raises NotReady while the store is away.

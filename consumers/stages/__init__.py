@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from audittrail.models import OutboxEvent
 from consumers import conf
+from consumers.models import RelayLane
 from consumers.runtime.stage_spec import StageSpec
 from consumers.stages import completeness, site_stages
 
@@ -21,6 +22,11 @@ def pending(using: str, last_row: int | None = None) -> int:
     return (rows if last_row is None else rows.filter(id__lte=last_row)).count()
 
 
+def published_batches(using: str) -> int:
+    """How many batches the relay's lanes have published so far."""
+    return sum(RelayLane.objects.using(using).values_list("done", flat=True))
+
+
 RELAY = StageSpec(
     name="relay",
     aliases=("relay_outbox",),
@@ -29,6 +35,7 @@ RELAY = StageSpec(
     help="outbox in PostgreSQL → content-audit-trail, exactly once",
     without_group="lanes, without a group",
     backlog=pending,
+    progress=published_batches,
 )
 ENRICHER = StageSpec(
     name="enricher",

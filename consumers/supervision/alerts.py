@@ -14,6 +14,7 @@ _TYPES = {
     Verdict.OK: "success",
     Verdict.CATCHING_UP: "info",
     Verdict.WARN: "warning",
+    Verdict.REWOUND: "warning",
     Verdict.PAUSED: "warning",
     Verdict.UNKNOWN: "warning",
 }
@@ -32,11 +33,14 @@ def gauge(stage: str, lag: int | None) -> None:
         statsd.gauge("audit_trail.lag", lag, tags=[f"stage:{stage}"])
 
 
-def announce_change(stage: str, before: Verdict, after: Verdict, lag: int | None) -> None:
-    """Log and send that the verdict on a stage has changed; nothing where it has not."""
+def announce_change(stage: str, before: Verdict, after: Verdict, lag: int | None, problem: str) -> None:
+    """Log and send that the verdict on a stage has changed, and why its lag is not known, if so; nothing where the
+    verdict has not changed.
+    """
     if before is after:
         return
-    text = f"{stage}: {before} → {after}, lag {'unknown' if lag is None else f'{lag:,}'}"
+    known = f"unknown{problem and f' ({problem})'}" if lag is None else f"{lag:,}"
+    text = f"{stage}: {before} → {after}, lag {known}"
     log.log(logging.INFO if after in _GOOD else logging.WARNING, "%s", text)
     if statsd := _statsd():
         statsd.event(

@@ -1,16 +1,24 @@
-"""What a stage's recent lag amounts to, beside what it should do: pure rules over a window of samples."""
+"""What a stage's recent lag amounts to, beside what it should do: pure rules over a window of samples.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Each partition is judged by its own lag and committed offset, as Burrow does (LinkedIn, "Consumer Lag Evaluation
+Rules"), and the worst verdict is the stage's: one partition that stands still among 23 that flow is a stage that
+stands still.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise, takewhile
+from typing import NamedTuple
 
 from consumers.models import DesiredState
 
 WINDOW = timedelta(minutes=5)
 ENOUGH = 4
 """Samples it takes to speak of a tendency."""
+LONG_ENOUGH = timedelta(seconds=60)
+"""How long a lag must have grown to be falling behind: a burst does, for a moment."""
 FRESH = timedelta(seconds=60)
 """A newest sample older than this tells nothing about now."""
 
@@ -23,8 +31,10 @@ class Verdict(StrEnum):
     """Behind, and less and less so."""
     WARN = "warn"
     """Behind, and not catching up."""
+    REWOUND = "rewound"
+    """It reads again what it had read: somebody set its offsets back, or the topic or the group was made anew."""
     STALLED = "stalled"
-    """Behind, with members that get nothing done."""
+    """Behind, and getting nothing done."""
     PAUSED = "paused"
     """It shall read nothing for now."""
     STOPPED = "stopped"
@@ -38,21 +48,38 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A partition, or the outbox, at a moment: messages still to be read, and the offset committed, or the number of
+    batches published. None where it is not known.
+    """
+
+    lag: int | None
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """Lag and members of a stage at a moment, None where it is not known; and the verdict at that moment."""
+    """A stage at a moment: lag and members, None where they are not known, why not, each partition by its name, and
+    the verdict at that moment.
+    """
 
     at: datetime
     lag: int | None
     members: int | None
+    partitions: Mapping[str, Place] = field(default_factory=dict)
+    problem: str = ""
     verdict: Verdict = Verdict.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A lag above `threshold` for longer than `patience` is an alert."""
+    """A lag above `threshold` for longer than `patience` is an alert; an offset that has not moved for `stalled_after`
+    does not move.
+    """
 
     threshold: int
     patience: timedelta
+    stalled_after: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,89 +90,112 @@ class Situation:
     halts: int = 0
 
 
-def judge(samples: Sequence[Sample], limits: Limits, now: datetime, situation: Situation) -> Verdict:
+class Judgement(NamedTuple):
+    """A verdict, and what it means in words and numbers, empty where there is nothing to say; of equal verdicts the
+    heavier is told.
+    """
+
+    verdict: Verdict
+    explanation: str = ""
+    weight: float = 0
+
+
+def judge(samples: Sequence[Sample], limits: Limits, now: datetime, situation: Situation) -> Judgement:
     """The verdict on samples in order of time, oldest first; of several that hold, the worst."""
     if situation.halts:
-        return Verdict.HALTED
+        return Judgement(Verdict.HALTED)
     window = [sample for sample in samples if sample.at > now - WINDOW]
-    if not window or window[-1].lag is None or window[-1].at < now - FRESH:
-        return Verdict.UNKNOWN
-    found = (verdict for rule, verdict in _RULES if rule(window, limits, situation))
-    return max(found, key=list(Verdict).index, default=Verdict.OK)
+    if reason := _why_unknown(window, now):
+        return Judgement(Verdict.UNKNOWN, reason)
+    return max([*_of_the_stage(window, limits, situation), *_of_partitions(window, limits)], key=_severity)
 
 
-def explain(verdict: Verdict, samples: Sequence[Sample]) -> str:
-    """What a verdict means in numbers: since when something waits, or how long it will take; empty where there is
-    nothing to say.
-    """
-    known = [(sample.at, sample.lag) for sample in samples if sample.lag is not None]
-    behind = list(takewhile(lambda sample: sample[1] > 0, reversed(known)))
-    if not behind:
-        return ""
-    (at, lag), (since, most) = behind[0], behind[-1]
-    if verdict is Verdict.CATCHING_UP:
-        seconds = (at - since).total_seconds() * lag / (most - lag)
-        return f"about {seconds:,.0f} s to go"
-    if verdict in (Verdict.PAUSED, Verdict.STOPPED, Verdict.STALLED):
-        return f"{lag:,} waiting, the first seen {(at - since).total_seconds():,.0f} s before"
+def _severity(judgement: Judgement) -> tuple[int, float]:
+    return list(Verdict).index(judgement.verdict), judgement.weight
+
+
+def _why_unknown(window: Sequence[Sample], now: datetime) -> str:
+    if not window:
+        return "no sample of the last 5 minutes: do Celery's worker and beat run?"
+    newest = window[-1]
+    if newest.at < now - FRESH:
+        return f"the last sample is {(now - newest.at).total_seconds():,.0f} s old: do Celery's worker and beat run?"
+    if newest.lag is None:
+        return newest.problem or "the lag of some partitions is not known"
     return ""
 
 
-_Window = Sequence[Sample]
+class _Step(NamedTuple):
+    """A place whose lag was known, or a stage's."""
+
+    at: datetime
+    lag: int
+    position: int | None
 
 
-def exceeds_for_too_long(window: _Window, limits: Limits, _: Situation) -> bool:
-    """The lag was above the threshold in every sample since before the patience ran out; samples without a lag do not
-    interrupt that.
-    """
-    known = [(sample.at, sample.lag) for sample in window if sample.lag is not None]
-    above = list(takewhile(lambda sample: sample[1] > limits.threshold, reversed(known)))
-    return bool(above) and above[0][0] - above[-1][0] > limits.patience
+def _behind(steps: Sequence[_Step]) -> list[_Step]:
+    """Those since the lag was last 0."""
+    return list(takewhile(lambda step: step.lag > 0, reversed(steps)))[::-1]
 
 
-def shall_not_run(_window: _Window, _limits: Limits, situation: Situation) -> bool:
-    return situation.desired == DesiredState.STOPPED
+# The stage as a whole
 
 
-def has_no_members(window: _Window, _limits: Limits, _: Situation) -> bool:
-    """Something to do and no member to do it."""
-    return (window[-1].lag or 0) > 0 and window[-1].members == 0
+def _of_the_stage(window: Sequence[Sample], limits: Limits, situation: Situation) -> Iterator[Judgement]:
+    yield Judgement(Verdict.OK)
+    behind = _behind([_Step(sample.at, sample.lag, None) for sample in window if sample.lag is not None])
+    waiting = f"{behind[-1].lag:,} waiting, the first seen {_seconds(behind):,.0f} s before" if behind else ""
+    if _exceeds_for_too_long(behind, limits):
+        yield Judgement(Verdict.ALERT, waiting)
+    if situation.desired == DesiredState.STOPPED or (behind and window[-1].members == 0):
+        yield Judgement(Verdict.STOPPED, waiting)
+    if situation.desired == DesiredState.PAUSED:
+        yield Judgement(Verdict.PAUSED, waiting)
 
 
-def shall_pause(_window: _Window, _limits: Limits, situation: Situation) -> bool:
-    return situation.desired == DesiredState.PAUSED
+def _exceeds_for_too_long(behind: Sequence[_Step], limits: Limits) -> bool:
+    """The lag was above the threshold in every known sample since before the patience ran out."""
+    above = list(takewhile(lambda step: step.lag > limits.threshold, reversed(behind)))
+    return bool(above) and above[0].at - above[-1].at > limits.patience
 
 
-def makes_no_progress(window: _Window, _limits: Limits, _: Situation) -> bool:
-    """Behind by the same lag all the time."""
-    lags = _always_behind(window)
-    return bool(lags) and min(lags) == max(lags)
+def _seconds(steps: Sequence[_Step]) -> float:
+    return (steps[-1].at - steps[0].at).total_seconds()
 
 
-def falls_behind(window: _Window, _limits: Limits, _: Situation) -> bool:
-    """Behind, never less so, and in the end more."""
-    lags = _always_behind(window)
-    return bool(lags) and lags[-1] > lags[0] and all(earlier <= later for earlier, later in pairwise(lags))
+# Each partition
 
 
-def catches_up(window: _Window, _limits: Limits, _: Situation) -> bool:
-    """Behind, never more so, and in the end less."""
-    lags = _always_behind(window)
-    return bool(lags) and lags[-1] < lags[0] and all(earlier >= later for earlier, later in pairwise(lags))
+def _of_partitions(window: Sequence[Sample], limits: Limits) -> Iterator[Judgement]:
+    for name in window[-1].partitions:
+        found = [(sample.at, sample.partitions[name]) for sample in window if name in sample.partitions]
+        steps = [_Step(at, place.lag, place.position) for at, place in found if place.lag is not None]
+        if back := _set_back(steps):
+            yield Judgement(Verdict.REWOUND, f"{name} was set back by {back:,}", back)
+        if len(behind := _behind(steps)) >= ENOUGH:
+            yield from _tendency(name, behind, limits)
 
 
-def _always_behind(window: _Window) -> list[int]:
-    """Lags if there are at least ENOUGH samples and none is 0; otherwise []."""
-    lags = [sample.lag for sample in window if sample.lag is not None]
-    return lags if len(lags) >= ENOUGH and min(lags) > 0 else []
+def _set_back(steps: Sequence[_Step]) -> int:
+    """Messages between where it was and where it went back to, at the last time that it did; 0 if it never did."""
+    positions = [step.position or 0 for step in steps]
+    return next((before - after for before, after in reversed(list(pairwise(positions))) if after < before), 0)
 
 
-_RULES = (
-    (catches_up, Verdict.CATCHING_UP),
-    (falls_behind, Verdict.WARN),
-    (makes_no_progress, Verdict.STALLED),
-    (shall_pause, Verdict.PAUSED),
-    (has_no_members, Verdict.STOPPED),
-    (shall_not_run, Verdict.STOPPED),
-    (exceeds_for_too_long, Verdict.ALERT),
-)
+def _tendency(name: str, behind: Sequence[_Step], limits: Limits) -> Iterator[Judgement]:
+    still = list(takewhile(lambda step: step.position == behind[-1].position, reversed(behind)))[::-1]
+    lags = [step.lag for step in behind]
+    lately = behind[-ENOUGH:]
+    if len(still) >= ENOUGH and _seconds(still) >= limits.stalled_after.total_seconds():
+        text = f"{name}: {lags[-1]:,} waiting, none read for {_seconds(still):,.0f} s"
+        yield Judgement(Verdict.STALLED, text, _seconds(still))
+    elif _seconds(behind) >= LONG_ENOUGH.total_seconds() and lags == sorted(lags) and lags[-1] > lags[0]:
+        text = f"{name}: {lags[-1] - lags[0]:,} more waiting than {_seconds(behind):,.0f} s before"
+        yield Judgement(Verdict.WARN, text, lags[-1] - lags[0])
+    elif _falls([step.lag for step in lately]):
+        seconds = _seconds(lately) * lately[-1].lag / (lately[0].lag - lately[-1].lag)
+        yield Judgement(Verdict.CATCHING_UP, f"about {seconds:,.0f} s to go", seconds)
+
+
+def _falls(lags: Sequence[int]) -> bool:
+    return lags[-1] < lags[0] and all(earlier >= later for earlier, later in pairwise(lags))

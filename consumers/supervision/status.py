@@ -16,6 +16,9 @@ from consumers.supervision.group_status import GroupStatus, group_statuses
 UNRESPONSIVE_SECONDS = 5.0
 """A process that has not reported for so long counts as not running."""
 
+STALLED_AFTER = timedelta(seconds=30)
+"""An offset that has not moved for so long, beyond what a batch may wait, has stalled."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
@@ -120,14 +123,24 @@ def recent_samples(using: str = "default") -> dict[str, list[lag_rules.Sample]]:
     found: dict[str, list[lag_rules.Sample]] = {}
     for row in rows:
         found.setdefault(row.stage, []).append(
-            lag_rules.Sample(row.at, row.lag, row.members, lag_rules.Verdict(row.verdict or lag_rules.Verdict.UNKNOWN))
+            lag_rules.Sample(
+                row.at,
+                row.lag,
+                row.members,
+                {name: lag_rules.Place(**place) for name, place in row.partitions.items()},
+                row.problem,
+                lag_rules.Verdict(row.verdict or lag_rules.Verdict.UNKNOWN),
+            )
         )
     return found
 
 
 def limits() -> lag_rules.Limits:
-    """The house rule for alerts, from the settings."""
-    return lag_rules.Limits(conf.lag_threshold(), timedelta(seconds=conf.lag_seconds()))
+    """The house rule for alerts, from the settings; what a stage gathers for a batch does not stall."""
+    held = max(conf.batch_seconds(), conf.archive_batch_seconds())
+    return lag_rules.Limits(
+        conf.lag_threshold(), timedelta(seconds=conf.lag_seconds()), STALLED_AFTER + timedelta(seconds=held)
+    )
 
 
 def processes_by_stage(using: str) -> dict[str, list[ProcessStatus]]:
@@ -160,7 +173,7 @@ def _stage_status(
 ) -> StageStatus:
     observed, reason = observe(processes)
     situation = lag_rules.Situation(wanted.desired_state, len(halts_of(processes)))
-    verdict = lag_rules.judge(samples, limits(), timezone.now(), situation)
+    judgement = lag_rules.judge(samples, limits(), timezone.now(), situation)
     return StageStatus(
         stage=spec.name,
         desired_state=DesiredState(wanted.desired_state),
@@ -168,8 +181,8 @@ def _stage_status(
         observed_state=observed,
         reason=reason,
         lag=group.lag,
-        verdict=verdict,
-        explanation=lag_rules.explain(verdict, samples),
+        verdict=judgement.verdict,
+        explanation=judgement.explanation,
         group=spec.group or None,
         view=group,
         processes=[process for process in processes if process.alive or process.slot <= wanted.processes],

@@ -16,9 +16,9 @@ DESCRIPTION = """\
 Shows each stage: what it should do and what it does, its processes, its lag and what that amounts to.
 
   lag       messages still to be read, for the relay events still to be published; "?" where it cannot be told
-  verdict   ok, catching up, warn (falling behind), stalled (no progress), paused, stopped (nobody reads), alert (above
-            the threshold for too long), halted (a partition waits for its release), or unknown (too few samples: is the
-            Celery worker running?)
+  verdict   of each partition, the worst: ok, catching up, warn (falling behind), rewound (its offset was set back),
+            stalled (no progress), paused, stopped (nobody reads), alert (above the threshold for too long), halted (a
+            partition waits for its release), or unknown (no fresh sample). What it is about is said below the table.
 
 Last, whether capture is on, and what mends it if it is not."""
 
@@ -71,6 +71,8 @@ class Command(BaseCommand):
         for stage in status.stages:
             if stage.reason:
                 output.print(f"{stage.stage} is {_coloured(stage.observed_state)}: {stage.reason}")
+            if stage.explanation:
+                output.print(f"{stage.stage} is {_coloured(stage.verdict)}: {stage.explanation}")
         if status.kafka_problem:
             output.print(status.kafka_problem, style="red")
         output.print(str(capture), style="green" if capture.is_on else "red")

@@ -6,11 +6,13 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from django.core.management import call_command
 from django.utils import timezone
 
-from consumers import stages
+from consumers import conf, stages
 from consumers.admin import stage_cards
+from consumers.kafka import clients, consumer_lag
 from consumers.models import LagSample, Member, ProcessState, StageControl
 from consumers.operations import outbox_retention
 from consumers.supervision import status
@@ -59,11 +61,9 @@ def test_a_stage_without_its_processes_is_not_as_desired(fresh_database):
 
 @pytest.mark.django_db
 def test_kafka_being_away_is_told_and_makes_lag_unknown(monkeypatch):
-    from consumers.kafka import clients
-
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    monkeypatch.setattr(clients, "admin", clients.admin.__wrapped__)
     monkeypatch.setattr("consumers.kafka.consumer_lag.TIMEOUT_SECONDS", 1)
+    clients.forget()
 
     found = status.collect()
 
@@ -94,6 +94,55 @@ def test_a_sample_is_taken_of_every_stage(own_trail):
     assert set(LagSample.objects.values_list("stage", flat=True)) == set(stages.table())
 
 
+def test_a_sample_has_lag_and_position_of_each_partition_and_of_the_outbox(own_trail):
+    sample_lag()
+
+    found = {row.stage: row.partitions for row in LagSample.objects.all()}
+    assert set(found["enricher"]) == {f"{conf.raw_topic()}/{number}" for number in range(conf.partitions())}
+    assert set(found["relay"]) == {"outbox"} and set(found["relay"]["outbox"]) == {"lag", "position"}
+
+
+def test_why_a_lag_is_not_known_is_kept_and_said(own_trail, monkeypatch, caplog):
+    sample_lag()
+    monkeypatch.setattr(consumer_lag, "bounds", _refused)
+    sample_lag()
+
+    search = next(stage for stage in status.collect().stages if stage.stage == "search")
+    assert (search.verdict, search.explanation) == ("unknown", "Kafka cannot be asked: No.")
+    assert "search: ok → unknown, lag unknown (Kafka cannot be asked: No.)" in caplog.text
+
+
+def test_clients_that_failed_are_not_asked_again(own_trail, monkeypatch):
+    failed = clients.admin()
+    with monkeypatch.context() as away:
+        away.setattr(consumer_lag, "bounds", _refused)
+        status.collect()
+
+    assert clients.admin() is not failed
+    assert status.collect().kafka_problem == ""
+
+
+def _refused(*args: object) -> None:
+    raise KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN, "No."))
+
+
+def test_a_partition_that_stands_still_is_seen_among_others_that_flow(own_trail):
+    now = timezone.now()
+    LagSample.objects.using("pipeline").bulk_create(
+        LagSample(
+            stage="enricher",
+            at=now - timedelta(seconds=10 * age),
+            lag=500,
+            members=1,
+            partitions={"t/3": {"lag": 500, "position": 7}, "t/4": {"lag": 0, "position": 900 - age}},
+        )
+        for age in range(10)
+    )
+
+    enricher = next(stage for stage in status.collect().stages if stage.stage == "enricher")
+    assert (enricher.verdict, enricher.explanation) == ("stalled", "t/3: 500 waiting, none read for 90 s")
+
+
 def test_a_stage_that_has_left_the_table_is_not_sampled(own_trail):
     LagSample.objects.using("pipeline").create(stage="json_lines", at=timezone.now(), lag=1)
 
@@ -110,3 +159,15 @@ def test_old_samples_are_forgotten(own_trail, monkeypatch):
     prune()
 
     assert LagSample.objects.count() == 1
+
+
+def test_partitions_of_samples_are_forgotten_sooner_than_their_lag(own_trail, monkeypatch):
+    monkeypatch.setattr(outbox_retention, "prune", lambda: 0)
+    for hours in (0, 2):
+        at = timezone.now() - timedelta(hours=hours)
+        places = {"t/0": {"lag": 1, "position": 2}}
+        LagSample.objects.using("pipeline").create(stage="search", at=at, lag=1, partitions=places)
+
+    prune()
+
+    assert list(LagSample.objects.order_by("at").values_list("lag", "partitions")) == [(1, {}), (1, places)]
