@@ -31,6 +31,7 @@ SHORTEST_KEY = 32
 """Characters of a secret key that nobody guesses."""
 
 _PUBLISHED_KEY = "local-only-not-a-secret"
+_PUBLISHED_MESSAGE_KEY = "local:local-only-not-a-secret-local-only"
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "testserver")
 _POSTGRES_PORT = 5432
 
@@ -54,7 +55,7 @@ def local_servers() -> dict[str, str]:
         local.s3_access_key,
         local.s3_secret_key,
     )
-    return dict(zip(SERVERS, values, strict=True))
+    return dict(zip(SERVERS, values, strict=True)) | {"AUDIT_MESSAGE_KEYS": _PUBLISHED_MESSAGE_KEY}
 
 
 def server(name: str) -> str:

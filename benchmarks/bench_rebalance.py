@@ -23,13 +23,16 @@ os.environ["LOG_LEVEL"] = "ERROR"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "auditsite.settings")
 django.setup()
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from django.core.management import call_command
 
 from audittrail import contracts
 from consumers import conf
 from consumers.kafka import clients, schema_registry
-from testkit.audittrail.events import PROFILE, raw_event
+from consumers.kafka.transactions import collecting, produce_all
+from consumers.messages.authenticity import keyring
+from consumers.records import Message
+from testkit.consumers.running import raw
 
 INTERVAL = 0.05
 SETTLE = 8
@@ -45,16 +48,12 @@ class Feed(threading.Thread):
         self._stop_now = threading.Event()
 
     def run(self) -> None:
-        codec, producer = (
-            schema_registry.codec(contracts.RAW),
-            Producer({"bootstrap.servers": conf.kafka_bootstrap_servers()}),
-        )
-        actor = {"type": "user", "id": "17", "version": None, "snapshot": PROFILE}
+        codec, keys, producer = schema_registry.codec(contracts.RAW), keyring(), clients.producer()
         while not self._stop_now.wait(INTERVAL):
             for partition in range(conf.partitions()):
-                producer.produce(
-                    conf.raw_topic(), codec.encode(raw_event(event_id=uuid.uuid4(), actor=actor)), partition=partition
-                )
+                message = Message(conf.raw_topic(), partition, None, codec.encode(raw(partition)))
+                keys.sign(message)
+                produce_all(producer, [message], collecting([]))
             producer.flush()
 
     def end(self) -> None:

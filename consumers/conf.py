@@ -3,6 +3,10 @@
 The addresses of servers have no default here: the site gives them in its Django settings, as AUDIT_DEFAULTS.
 """
 
+import re
+
+from django.core.exceptions import ImproperlyConfigured
+
 from audittrail import conf as audit
 from audittrail import contracts, env
 
@@ -28,6 +32,31 @@ def schema_registry_url() -> str:
 def redis_url() -> str:
     """REDIS_URL: where idempotency keys are kept under at_least_once."""
     return env.site_url("REDIS_URL", "redis", "rediss")
+
+
+# Authenticity
+
+
+def message_keys() -> dict[str, str]:
+    """AUDIT_MESSAGE_KEYS: id:key by commas, of messages' MACs; the first signs, all are accepted.
+
+    Raises NotSet, and ImproperlyConfigured without showing a key.
+    """
+    written = env.demanded(
+        "AUDIT_MESSAGE_KEYS", env.raw("AUDIT_MESSAGE_KEYS") or env.site_default("AUDIT_MESSAGE_KEYS")
+    )
+    keys = [part.strip().partition(":") for part in written.split(",")]
+    if not all(re.fullmatch(r"[\w-]{1,16}", name, re.ASCII) and 32 <= len(key.encode()) <= 64 for name, _, key in keys):
+        raise ImproperlyConfigured(
+            "AUDIT_MESSAGE_KEYS is not id:key by commas, each id of up to 16 letters, digits, - and _, each key of "
+            '32 to 64 bytes, such as python -c "import secrets; print(secrets.token_hex(32))" prints. Correct it.'
+        )
+    return {name: key for name, _, key in keys}
+
+
+def accept_unsigned() -> bool:
+    """AUDIT_ACCEPT_UNSIGNED: take messages without a MAC, too: until those written before there was one are read."""
+    return env.truth("AUDIT_ACCEPT_UNSIGNED", False)
 
 
 # Names

@@ -24,7 +24,8 @@ SchemaOfId = Callable[[int], SchemaDocument]
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 
-_FRAME = struct.Struct(">bI")
+FRAME = struct.Struct(">bI")
+"""What is before the body: a zero, and the id of the schema that it was written with."""
 _MAGIC = 0
 
 
@@ -50,14 +51,29 @@ class _Writer(NamedTuple):
 
 def schema_id(data: bytes) -> int:
     """The id of the schema that framed bytes were written with. Raises UndecodableEvent."""
-    if len(data) < _FRAME.size:
-        raise UndecodableEvent("truncated", f"{len(data)} bytes; the frame alone has {_FRAME.size}")
+    if len(data) < FRAME.size:
+        raise UndecodableEvent("truncated", f"{len(data)} bytes; the frame alone has {FRAME.size}")
     magic: int
     identifier: int
-    magic, identifier = _FRAME.unpack_from(data)
+    magic, identifier = FRAME.unpack_from(data)
     if magic != _MAGIC:
         raise UndecodableEvent("wrong_magic_byte", f"starts with 0x{data[0]:02x} instead of 0x00")
     return identifier
+
+
+def read_framed(data: bytes, writer: SchemaDocument, reader: SchemaDocument | None = None) -> Any:
+    """The record in framed bytes that were written with one schema, as another has it, if given. Raises
+    UndecodableEvent.
+    """
+    body = io.BytesIO(data)
+    body.seek(FRAME.size)
+    try:
+        event = fastavro.schemaless_reader(body, writer, reader)
+    except Exception as error:
+        raise _undecodable(error, at_end=body.tell() >= len(data)) from error
+    if body.tell() != len(data):
+        raise UndecodableEvent("trailing_bytes", f"{len(data) - body.tell()} bytes after the event")
+    return event
 
 
 class Codec(Generic[AnyEvent]):
@@ -73,15 +89,16 @@ class Codec(Generic[AnyEvent]):
     def __init__(self, contract: str, version: int, schema_id: int):
         self.contract, self.version = contract, version
         self._schema = contracts.schema(contract, version)
-        self._frame = _FRAME.pack(_MAGIC, schema_id)
+        self.frame = FRAME.pack(_MAGIC, schema_id)
+        """What is before the body of each event that it writes."""
         self._writers: dict[int, _Writer] = {}
 
     def encode(self, event: AnyEvent) -> bytes:
         """Framed bytes of an event; fields with a default may be left out. Raises InvalidEvent naming the field that
         does not fit.
         """
-        body = io.BytesIO(self._frame)
-        body.seek(_FRAME.size)
+        body = io.BytesIO(self.frame)
+        body.seek(FRAME.size)
         try:
             fastavro.schemaless_writer(body, self._schema, event, strict_allow_default=True)
         except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError) as error:
@@ -97,13 +114,13 @@ class Codec(Generic[AnyEvent]):
         """
         identifier = schema_id(data)
         writer = self._writers.get(identifier) or self._admit(identifier, schema_of_id)
-        event: AnyEvent = self._read(data, writer.schema, self._schema if writer.resolves else None)
+        event: AnyEvent = read_framed(data, writer.schema, self._schema if writer.resolves else None)
         return self._upcast(data, writer, event) if writer.resolves else event
 
     def _upcast(self, data: bytes, writer: _Writer, event: AnyEvent) -> AnyEvent:
         if writer.version is None or (self.contract, writer.version) not in UPCASTERS:
             return event
-        upcast: AnyEvent = UPCASTERS[self.contract, writer.version](self._read(data, writer.schema, None), event)
+        upcast: AnyEvent = UPCASTERS[self.contract, writer.version](read_framed(data, writer.schema, None), event)
         return upcast
 
     def _admit(self, identifier: int, schema_of_id: SchemaOfId) -> _Writer:
@@ -125,18 +142,6 @@ class Codec(Generic[AnyEvent]):
             )
         writer = self._writers[identifier] = _Writer(schema, found.get("x-contract-version"), schema != self._schema)
         return writer
-
-    @staticmethod
-    def _read(data: bytes, writer: SchemaDocument, reader: SchemaDocument | None) -> Any:
-        body = io.BytesIO(data)
-        body.seek(_FRAME.size)
-        try:
-            event = fastavro.schemaless_reader(body, writer, reader)
-        except Exception as error:
-            raise _undecodable(error, at_end=body.tell() >= len(data)) from error
-        if body.tell() != len(data):
-            raise UndecodableEvent("trailing_bytes", f"{len(data) - body.tell()} bytes after the event")
-        return event
 
     def _invalid(self, event: Any, error: Exception) -> InvalidEvent:
         try:

@@ -69,6 +69,11 @@ _PLAIN = r"[A-Za-z0-9_]{1,200}+(?![^\x00-\x7f]|')|[ \t]+"
 _TOKEN = re.compile(rf"{_PLAIN}|{_TAG}|{_ENTITY}|{_WORD}|\r?\n|[^\S\r\n]+|\r|{_CLUSTER}")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _COUNTED = re.compile(rf"{_TAG}|{_ENTITY}|(?P<word>{_WORD}|[{_UNSPACED}])")
+# The same for what most text is made of: it takes a quarter of the time.
+_MARKUP = re.compile(rf"{_TAG}|{_ENTITY}")
+_TYPOGRAPHY = str.maketrans("’‘“”–—…\xa0", "'       ")
+_BEYOND_LATIN = re.compile(r"[^\x00-\u02ff]")
+_LATIN_WORD = re.compile(r"\w+(?:'\w+)?")
 # A sentence ends at its full stop and the space after it, at a line's end, or at a tag that follows a full stop.
 _SENTENCE = re.compile(rf"(?:[^.!?\n<]++|{_TAG}|[.!?<](?![\s<]))*+(?:[.!?]+[^\S\n]*\n?|\n|<)?")
 # Levels of alignment, each with the least size, in code points of both texts, at which it pays.
@@ -152,7 +157,11 @@ def from_records(records: Iterable[EditRecord]) -> list[Edit]:
 
 
 def _word_count(text: str) -> int:
-    return sum(map(bool, _COUNTED.findall(text)))
+    bare = _MARKUP.sub(" ", text) if "<" in text or "&" in text else text
+    bare = bare if bare.isascii() else bare.translate(_TYPOGRAPHY)
+    if _BEYOND_LATIN.search(bare):
+        return sum(map(bool, _COUNTED.findall(text)))
+    return len(_LATIN_WORD.findall(bare))
 
 
 # Where the texts differ

@@ -25,17 +25,25 @@ def decode(
     decoded: list[Decoded[AnyEvent]] = []
     rejections: list[Rejection] = []
     for record in records:
-        try:
-            event = codec.decode(record.value or b"", schemas.by_id)
-        except UndecodableEvent as error:
-            rejections.append(Rejection(record, error.reason, error.detail))
-            continue
-        try:
-            validate(event)
-            decoded.append(Decoded(record, event))
-        except InvalidEvent as error:
-            rejections.append(rejection(record, event, "invalid_event", str(error)))
+        found = decode_one(codec, schemas, record)
+        if isinstance(found, Decoded):
+            decoded.append(found)
+        else:
+            rejections.append(found)
     return decoded, rejections
+
+
+def decode_one(codec: Codec[AnyEvent], schemas: Schemas, record: Record) -> Decoded[AnyEvent] | Rejection:
+    """The valid event in a record, or its rejection. Raises NotReady when a schema's id cannot be looked up."""
+    try:
+        event = codec.decode(record.value or b"", schemas.by_id)
+    except UndecodableEvent as error:
+        return Rejection(record, error.reason, error.detail)
+    try:
+        validate(event)
+    except InvalidEvent as error:
+        return rejection(record, event, "invalid_event", str(error))
+    return Decoded(record, event)
 
 
 def rejection(record: Record, event: Event, reason: str, detail: str) -> Rejection:

@@ -14,6 +14,7 @@ from audittrail import contracts
 from consumers import conf, database
 from consumers.errors import NotReady
 from consumers.kafka import schema_registry
+from consumers.messages import authenticity
 from consumers.models import ProcessState
 from consumers.relay.keys import STRATEGIES, lane_partitions
 from consumers.relay.messages import MessageWriter
@@ -55,6 +56,7 @@ class LaneWorker(threading.Thread):
         self.lease: LaneLease | None = None
         self.published, self.refused, self.partitions = 0, 0, range(0)
         self._holder, self._numbers, self._paused = holder, numbers, paused
+        self._keyring = authenticity.keyring()
         self._stopping = threading.Event()
         self._delay = FIRST_DELAY
 
@@ -126,9 +128,8 @@ class LaneWorker(threading.Thread):
 
     def _writer(self, partitions: int) -> MessageWriter:
         self.partitions = lane_partitions(self.lane, conf.relay_lanes(), partitions)
-        return MessageWriter(
-            conf.raw_topic(), schema_registry.codec(contracts.RAW), STRATEGIES[conf.key_strategy()](), self.partitions
-        )
+        codec, key_of = schema_registry.codec(contracts.RAW), STRATEGIES[conf.key_strategy()]()
+        return MessageWriter(conf.raw_topic(), codec, self._keyring, key_of, self.partitions)
 
     def _publish(
         self, store: LaneStore, lease: LaneLease, publisher: Publisher, writer: MessageWriter, ids: Sequence[int]

@@ -16,6 +16,7 @@ from audittrail.contracts.validation import InvalidEvent, validate
 from audittrail.events.event import Event
 from consumers.errors import NotReady
 from consumers.messages import tracing
+from consumers.messages.authenticity import Keyring
 from consumers.records import Message
 from consumers.relay.keys import KeyStrategy, partition_of
 from consumers.relay.store import Refusal
@@ -99,10 +100,13 @@ def _require_size(event: Event, message: Message) -> None:
 
 
 class MessageWriter:
-    """Turns the rows of one lane into messages for `topic`; `partitions` are the lane's."""
+    """Turns the rows of one lane into signed messages for `topic`; `partitions` are the lane's."""
 
-    def __init__(self, topic: str, codec: Codec[Event], key_of: KeyStrategy, partitions: Sequence[int]):
-        self._topic, self._codec, self._key_of, self._partitions = topic, codec, key_of, partitions
+    def __init__(
+        self, topic: str, codec: Codec[Event], keyring: Keyring, key_of: KeyStrategy, partitions: Sequence[int]
+    ):
+        self._topic, self._codec, self._keyring = topic, codec, keyring
+        self._key_of, self._partitions = key_of, partitions
 
     def write(self, rows: list[OutboxRow]) -> tuple[list[int], list[Message], list[Refusal]]:
         """Ids and messages of the valid rows, in order, and the others with what is wrong. Raises NotReady."""
@@ -129,6 +133,7 @@ class MessageWriter:
         partition = partition_of(key, self._partitions)
         message = Message(self._topic, partition, key, value, headers_of(event, self._traceparent(row, partition)))
         _require_size(event, message)
+        self._keyring.sign(message)
         return message
 
     def _traceparent(self, row: OutboxRow, partition: int) -> str | None:

@@ -4,8 +4,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from consumers.messages.authenticity import UNKNOWN_KEY
 from consumers.records import Partition, Record
 from consumers.runtime.batcher import Batch
+
+HALTING = (UNKNOWN_KEY,)
+"""Reasons that a setting of the process puts right: then the same record can be processed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class _Count:
 
 
 class CircuitBreaker:
-    """Counts the rejected records of each partition, in a row and as a share of its last ones.
+    """Counts the rejected records of each partition, in a row and as a share of its last ones. One for a reason of
+    HALTING is enough.
 
     A partition of which nothing was rejected lately costs nothing.
     """
@@ -65,7 +70,11 @@ class CircuitBreaker:
         """The partitions of a processed batch that are to be halted, and why. Counts nothing."""
         fates = self._fates(batch)
         last = {rejection.record.source: rejection for rejection in batch.result.rejections}
-        found = {}
+        found = {
+            rejection.record.source: rejection.detail
+            for rejection in batch.result.rejections
+            if rejection.reason in HALTING and not self._passes(rejection.record)
+        }
         for partition in last.keys() & fates:
             if why := self._too_many(self._counts.get(partition, _Count()), fates[partition]):
                 because = f"{last[partition].reason}: {last[partition].detail}"

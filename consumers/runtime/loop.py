@@ -18,6 +18,7 @@ from consumers.errors import Evicted, NotReady
 from consumers.kafka.error_codes import raise_if_fenced
 from consumers.kafka.protocols import GroupConsumer
 from consumers.messages import tracing
+from consumers.messages.authenticity import Keyring
 from consumers.models import DesiredState, ProcessState
 from consumers.records import Message, Outcome, Partition, Record, Rejection
 from consumers.runtime import delivery, metrics
@@ -56,6 +57,7 @@ class Collaborators:
     control: ControlChannel
     make_dead_letter_writer: Callable[[], DeadLetterWriter]
     """Raises NotReady while it cannot be made."""
+    keyring: Keyring
     topic_ids: TopicIds
     shutdown: Shutdown
     clock: Clock
@@ -239,13 +241,19 @@ class Loop:
 
     def _process(self, batch: Batch) -> Outcome:
         with metrics.PROCESS_SECONDS.labels(self._stage.name).time():
-            fresh = self._delivery.fresh(batch.records)
+            fresh, refused = self._with.keyring.sort(self._delivery.fresh(batch.records))
             with tracing.processing(self._stage.name, fresh):
-                return self._stage.process(fresh) if fresh else Outcome()
+                outcome = self._stage.process(fresh) if fresh else Outcome()
+        if refused:
+            log.error("%s: %d messages are not ours, the first: %s", self._stage.name, len(refused), refused[0].detail)
+        outcome.rejections += refused
+        return outcome
 
     def _deliver(self, batch: Batch) -> None:
         dead = [self._dead_letter_writer.message(rejection) for rejection in batch.result.rejections]
         messages = batch.result.messages + dead
+        for message in messages:
+            self._with.keyring.sign(message)
         with metrics.DELIVER_SECONDS.labels(self._stage.name).time():
             self._delivery.deliver(batch, messages)
         self._circuit_breaker.record_delivered(batch)

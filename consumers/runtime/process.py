@@ -8,6 +8,7 @@ from consumers import conf
 from consumers.dead_letters import wire_format
 from consumers.kafka import clients, topics
 from consumers.kafka.schema_registry import schemas
+from consumers.messages.authenticity import keyring
 from consumers.runtime import delivery, metrics
 from consumers.runtime.heartbeat import Heartbeat
 from consumers.runtime.loop import Collaborators, Loop
@@ -40,6 +41,7 @@ def make_loop(stage: Stage, slot: int) -> Loop:
             delivery=delivery.make_delivery(consumer, stage.name, member, shutdown.remaining),
             control=Heartbeat(stage.name, slot),
             make_dead_letter_writer=lambda: wire_format.Writer(stage.name, schemas()),
+            keyring=keyring(),
             topic_ids=partial(topics.ids, clients.admin(), timeout=TOPIC_IDS_SECONDS),
             shutdown=shutdown,
             clock=time,

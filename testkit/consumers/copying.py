@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from consumers import conf
 from consumers.errors import NotReady
 from consumers.kafka.protocols import GroupConsumer, ProducerClient
+from consumers.messages.authenticity import keyring
 from consumers.models import DesiredState
 from consumers.records import Message, Outcome, Partition, Record, Rejection
 from consumers.runtime.delivery import Delivery, ExactlyOnce
@@ -168,6 +169,7 @@ class Copies:
             delivery=delivery(consumer, shutdown) if delivery else exactly_once,
             control=control,
             make_dead_letter_writer=PlainDeadLetters,
+            keyring=keyring(),
             topic_ids=self.kafka.topic_ids,
             shutdown=shutdown,
             clock=self.kafka.clock,

@@ -14,7 +14,8 @@ from audittrail import contracts
 from audittrail.events.event import Event
 from consumers import conf
 from consumers.kafka import schema_registry
-from consumers.records import Partition
+from consumers.messages.authenticity import keyring
+from consumers.records import Message, Partition
 from consumers.runtime.loop import Loop
 from consumers.runtime.process import make_loop
 from consumers.runtime.stage import Stage
@@ -104,7 +105,17 @@ def _headers(event: Event) -> dict[str, bytes]:
 
 
 def put(topic: str, messages: Sequence[tuple[int, bytes | None, bytes | None, dict[str, bytes]]]) -> None:
-    """Write (partition, key, value, headers) to a topic, and wait until that is acknowledged."""
+    """Write (partition, key, value, headers) to a topic, signed, and wait until that is acknowledged."""
+    signed = [
+        Message(topic, partition, key, value, dict(headers.items())) for partition, key, value, headers in messages
+    ]
+    for message in signed:
+        keyring().sign(message)
+    put_as_they_are(signed)
+
+
+def put_as_they_are(messages: Iterable[Message]) -> None:
+    """Write messages, and wait until that is acknowledged."""
     producer = Producer(
         {
             "bootstrap.servers": conf.kafka_bootstrap_servers(),
@@ -112,8 +123,10 @@ def put(topic: str, messages: Sequence[tuple[int, bytes | None, bytes | None, di
             "message.max.bytes": 1_040_000,
         }
     )
-    for partition, key, value, headers in messages:
-        producer.produce(topic, value, key, partition, headers=list(headers.items()))
+    for message in messages:
+        producer.produce(
+            message.topic, message.value, message.key, message.partition, headers=list(message.headers.items())
+        )
     assert producer.flush(SECONDS) == 0
 
 

@@ -8,7 +8,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from consumers.kafka import clients, topics
 from consumers.kafka.protocols import GroupConsumer, ProducerClient
-from consumers.records import Partition
+from consumers.messages.authenticity import keyring
+from consumers.records import Message, Partition
 from consumers.runtime.clock import Clock
 from testkit.consumers import running, witness
 from testkit.consumers.witness import ReadMessage
@@ -77,7 +78,9 @@ class InMemoryBackend:
 
     def put(self, topic: str, messages: list[tuple[int, bytes | None]]) -> None:
         for partition, value in messages:
-            self.broker.append(Partition(topic, partition), value, value, list(_headers(value).items()))
+            message = Message(topic, partition, value, value, dict(_headers(value)))
+            keyring().sign(message)
+            self.broker.append(Partition(topic, partition), value, value, list(message.headers.items()))
 
     def messages(self, topic: str) -> list[ReadMessage]:
         logs = self.broker.topic(topic).logs.values()

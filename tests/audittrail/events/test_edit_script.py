@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audittrail.events import edit_script
 from audittrail.events.edit_script import (
     Edit,
     EditScriptMismatch,
@@ -166,6 +167,11 @@ def test_a_script_that_does_not_fit_is_refused(edits):
 def test_words_are_counted_without_markup():
     edits = [Edit(0, "old word", '<p class="lead">two new&nbsp;words, don’t split 日本</p>'), Edit(9, "", "!")]
     assert (words_added(edits), words_removed(edits)) == (7, 2)
+
+
+@given(texts | st.text("ab_1é'’‘“”–—…\xa0 <>&;/#\u02ff\u0300日", max_size=40))
+def test_words_are_counted_as_the_tokens_say(text):
+    assert words_added([Edit(0, "", text)]) == sum(map(bool, edit_script._COUNTED.findall(text)))
 
 
 def test_a_real_history_runs_forwards_and_backwards():

@@ -1,5 +1,6 @@
 """Dead letters keep what they stand for, and go back where they came from."""
 
+import base64
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID, uuid4
@@ -18,8 +19,9 @@ from consumers import conf
 from consumers.dead_letters import wire_format
 from consumers.dead_letters.replay import REPLAYED_FROM, original, replay
 from consumers.kafka.schema_registry import Schemas
+from consumers.messages.authenticity import keyring
 from consumers.models import DeadLetter
-from consumers.records import Record, Rejection
+from consumers.records import Message, Record, Rejection
 from consumers.stages.database import DatabaseSink
 from consumers.stages.enricher import Enricher
 from testkit.consumers.running import put, raw, running
@@ -195,7 +197,10 @@ def test_a_dead_letter_replayed_after_the_cause_is_mended_reaches_its_place(own_
     put(conf.raw_topic(), [(1, b"k", b"\x00\x7f\x00\x00\x01" + value[5:], {})])
     with running(Enricher()), running(DatabaseSink()):
         found = until(DeadLetter.objects.first, what="a dead letter")
-        DeadLetter.objects.using("pipeline").update(value=value)
+        mended = Message(conf.raw_topic(), 1, b"k", value)
+        keyring().sign(mended)
+        headers = {name: base64.b64encode(text or b"").decode() for name, text in mended.headers.items()}
+        DeadLetter.objects.using("pipeline").update(value=value, headers=headers)
         replay(waiting())
         until(lambda: AuditEvent.objects.filter(event_id=event["event_id"]).exists(), what="the replayed event's row")
     assert found.reason == "unknown_schema_id" and isinstance(found.id, UUID)

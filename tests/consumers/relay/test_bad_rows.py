@@ -18,6 +18,7 @@ from audittrail.contracts.codec import Codec
 from audittrail.contracts.validation import validate
 from audittrail.models import FIRST_READABLE, LAST_READABLE, AuditEvent, OutboxEvent
 from audittrail.timeline.gaps import gaps
+from consumers.messages.authenticity import keyring
 from consumers.operations import quarantine
 from consumers.relay.keys import STRATEGIES
 from consumers.relay.messages import LONGEST_REASON, MessageWriter, violation
@@ -74,7 +75,7 @@ def row(number: int, **values: Any) -> OutboxRow:
 
 
 def writer() -> MessageWriter:
-    return MessageWriter("raw", CODEC, STRATEGIES["article"](), range(4))
+    return MessageWriter("raw", CODEC, keyring(), STRATEGIES["article"](), range(4))
 
 
 @given(columns(tuple(COLUMNS)))

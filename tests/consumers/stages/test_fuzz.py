@@ -101,7 +101,6 @@ def test_noise_on_the_raw_topic(never_halting):
         "truncated",
         "wrong_magic_byte",
         "unknown_schema_id",
-        "malformed",
         "invalid_utf8",
         "trailing_bytes",
     }
