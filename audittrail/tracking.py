@@ -1,13 +1,16 @@
 """Which models are tracked, and what of them.  One call of `track` plugs a model in."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
+
+Value = TypeVar("Value")
 
 if TYPE_CHECKING:
     ColumnField = models.Field[object, object]
@@ -111,6 +114,18 @@ class TrackedActor:
         return column_field(self.model, name)
 
 
+_NO_TEXTS = (
+    models.BooleanField,
+    models.DateField,
+    models.TimeField,
+    models.IntegerField,
+    models.FloatField,
+    models.DecimalField,
+    models.UUIDField,
+    models.BinaryField,
+    models.ForeignKey,
+)
+
 _tracked: dict[str, Tracked] = {}
 _actors: dict[str, TrackedActor] = {}
 
@@ -144,22 +159,56 @@ def track(
     article.  Raises ImproperlyConfigured naming the field that does not exist or does not fit.
     """
     model, kind = concrete(model), kind or concrete(model)._meta.label_lower
-    fields, texts, masked = tuple(fields), tuple(texts), frozenset(masked)
-    _require_identity(model)
+    fields, texts, masked = _listed(kind, "fields", fields), _listed(kind, "texts", texts), frozenset(masked)
+    _require_own_kind(kind, model)
     _require_columns(kind, model, fields, texts)
     _require_roles(kind, fields, {"title": title, "status": status, "publication": publication}, masked)
     _require_labels(kind, model, fields, labels or {})
-    tables = tuple(_relation_table(model, relation) for relation in relations)
+    tables = tuple(_relation_table(model, relation) for relation in _listed(kind, "relations", relations))
     _require_own_names(kind, (*fields, *texts, *(table.name for table in tables)))
     _tracked[kind] = Tracked(
         kind, model, _parents_with(model, (*fields, *texts)), fields, texts, tables, labels or {}, title, status,
-        frozenset(published), publication, masked, view_permission,
+        _published(kind, published, status), publication, masked, view_permission,
     )  # fmt: skip
+
+
+def _listed(kind: str, argument: str, values: Iterable[Value]) -> tuple[Value, ...]:
+    if isinstance(values, str | Relation):
+        raise ImproperlyConfigured(f"track({kind}): {argument}={values!r} is one, not several. Write [{values!r}].")
+    return tuple(values)
+
+
+def _published(kind: str, values: Iterable[str], status: str | None) -> frozenset[str]:
+    published = _listed(kind, "published", values)
+    _require(bool(status or not published), kind, "published", ", ".join(published), "values of a status field")
+    return frozenset(published)
+
+
+def _require_own_kind(kind: str, model: type[models.Model]) -> None:
+    """Two models of one kind would write one history; a model of two kinds, two."""
+    _require_identity(model)
+    if not re.fullmatch(r"[\w.-]{1,100}", kind):
+        raise ImproperlyConfigured(
+            f"track({kind}): kind={kind!r} is no name. Use up to 100 letters, digits, . _ and -."
+        )
+    if other := _tracked.get(kind):
+        raise ImproperlyConfigured(
+            f"track({model._meta.label}): the kind {kind!r} is that of {other.model._meta.label}. Track a model once, "
+            f"and give {model._meta.label} a kind that no model ever had, such as "
+            f"kind={f'{model._meta.label_lower}-2'!r}."
+        )
+    if other := next((each for each in _tracked.values() if each.model is model), None):
+        raise ImproperlyConfigured(
+            f"track({kind}): {model._meta.label} is tracked already, as {other.kind!r}. Remove one of the two calls."
+        )
 
 
 def _require_columns(kind: str, model: type[models.Model], fields: tuple[str, ...], texts: tuple[str, ...]) -> None:
     for name in (*fields, *texts):
         column_field(model, name)
+    for name in texts:
+        if isinstance(column_field(model, name), _NO_TEXTS):
+            raise ImproperlyConfigured(f"track({kind}): texts={name!r} holds no text. Name it in fields.")
     for name in sorted(set(fields) & set(texts)):
         raise ImproperlyConfigured(f"track({kind}): {name!r} is among both fields and texts. Choose one.")
 
@@ -189,6 +238,11 @@ def track_actor(
                 f"track_actor({model._meta.label_lower}): {field!r} is a column of {holder._meta.label}. "
                 f"Track {holder._meta.label} as actors instead."
             )
+    if other := _actors.get(kind_of(model)):
+        raise ImproperlyConfigured(
+            f"track_actor({model._meta.label_lower}): {other.model._meta.label} is tracked already. Remove one of the "
+            "two calls."
+        )
     _actors[kind_of(model)] = TrackedActor(kind_of(model), model, name, byline, role, desk)
 
 

@@ -42,9 +42,7 @@ def message_keys() -> dict[str, str]:
 
     Raises NotSet, and ImproperlyConfigured without showing a key.
     """
-    written = env.demanded(
-        "AUDIT_MESSAGE_KEYS", env.raw("AUDIT_MESSAGE_KEYS") or env.site_default("AUDIT_MESSAGE_KEYS")
-    )
+    written = env.demanded("AUDIT_MESSAGE_KEYS", env.text("AUDIT_MESSAGE_KEYS", env.site_default("AUDIT_MESSAGE_KEYS")))
     keys = [part.strip().partition(":") for part in written.split(",")]
     if not all(re.fullmatch(r"[\w-]{1,16}", name, re.ASCII) and 32 <= len(key.encode()) <= 64 for name, _, key in keys):
         raise ImproperlyConfigured(

@@ -4,10 +4,12 @@ Definitions come first, in one transaction; then each table's triggers in one of
 fraction of a second at a time; then what is wanted no more goes.
 """
 
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from itertools import groupby
+from typing import TextIO
 
 from django.apps import AppConfig, apps
 from django.core.management.base import CommandError
@@ -74,11 +76,11 @@ def _is_due_at_once(difference: Difference, tables: Collection[str]) -> bool:
     return difference.kind in (Kind.DEFINITION, Kind.UNWANTED_TRIGGER)
 
 
-def install_after_migrate(sender: AppConfig, using: str, **_: object) -> None:
+def install_after_migrate(sender: AppConfig, using: str, stdout: TextIO | None = None, **_: object) -> None:
     """After the last app of a migrate run, if it made the trail's tables.
 
-    Raises CommandError naming what is wrong still; but not while other migrations are to follow, which may bring what
-    is absent.
+    Raises CommandError naming what is wrong still; while other migrations are to follow, which may bring what is
+    absent, or were taken back, that is only printed.
     """
     last = [config for config in apps.get_app_configs() if config.models_module][-1]
     if sender.label != last.label or not has_trail(connections[using]):
@@ -86,6 +88,9 @@ def install_after_migrate(sender: AppConfig, using: str, **_: object) -> None:
     left = install(using)
     if left and not _are_migrations_to_follow(using):
         raise CommandError("\n".join(["Migrated, but capture is not as it should be:", *named(left)]))
+    if left:
+        remedy = "Migrate to the end, or run migrate again with the code of this state; until then, not captured:"
+        (stdout or sys.stdout).write("\n".join([remedy, *named(left), ""]))
 
 
 def _are_migrations_to_follow(alias: str) -> bool:

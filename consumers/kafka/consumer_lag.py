@@ -65,7 +65,7 @@ def _offsets(admin: AdminClient, partitions: list[Partition], spec: OffsetSpec) 
 def _offset(future: "Future[ListOffsetsResultInfo]") -> int | None:
     try:
         offset: int = future.result(TIMEOUT_SECONDS).offset
-    except KafkaException:
+    except (KafkaException, TimeoutError):
         return None
     return offset
 
@@ -117,7 +117,8 @@ def total(lags: Lags) -> int | None:
 
 
 def members(admin: AdminClient, groups: Iterable[str]) -> dict[str, tuple[str, list[GroupMember]]]:
-    """State and members of each group; a group that never was is DEAD and empty. Raises KafkaException.
+    """State and members of each group; a group that never was is DEAD and empty. Raises KafkaException and
+    TimeoutError.
 
     Ask for `committed` first: this one must not meet a coordinator that is just going away (see there).
     """

@@ -34,9 +34,10 @@ def group_statuses(using: str = "default") -> tuple[dict[str, GroupStatus], str]
     found = {spec.name: _from_outbox(spec, using) for spec in specs}
     try:
         return found | _from_kafka([spec for spec in specs if spec.group_name]), ""
-    except KafkaException as error:
+    except (KafkaException, TimeoutError) as error:
         clients.forget()
-        return found, f"Kafka cannot be asked: {error.args[0].str()}"
+        reason = error.args[0].str() if isinstance(error, KafkaException) else "it does not answer in time"
+        return found, f"Kafka cannot be asked: {reason}"
 
 
 def _from_outbox(spec: StageSpec, using: str) -> GroupStatus:

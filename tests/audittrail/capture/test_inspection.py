@@ -1,10 +1,12 @@
 """That capture is off is said wherever somebody looks, with what mends it; a model that cannot be captured is named."""
 
+import io
 import logging
 import threading
 
 import orjson
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.core.signals import request_started
@@ -15,7 +17,7 @@ from django.urls import reverse
 from audittrail import tracking
 from audittrail.capture import at_start
 from audittrail.capture.inspection import inspect
-from audittrail.capture.install import install
+from audittrail.capture.install import install, install_after_migrate
 from audittrail.integrity.verify import verify
 from audittrail.models import OutboxEvent
 from testkit.audittrail.attacks import article
@@ -147,6 +149,15 @@ def test_a_model_that_cannot_be_captured_is_named_and_the_others_are_captured(
     assert left.subject == "model newsroom.Page" and problem in left.problem and remedy in left.remedy
     article()
     assert OutboxEvent.objects.count() == 1
+
+
+@isolate_apps("newsroom")
+def test_what_a_migration_to_an_earlier_state_leaves_without_capture_is_printed(tracked_besides, monkeypatch):
+    monkeypatch.setattr("audittrail.capture.install._are_migrations_to_follow", lambda alias: True)
+    tracking.track(unmanaged("Page", "pages"), fields=["title"], title="title")
+    last = [config for config in apps.get_app_configs() if config.models_module][-1]
+    install_after_migrate(last, "owner", stdout=(printed := io.StringIO()))
+    assert "until then, not captured:" in printed.getvalue() and "model newsroom.Page" in printed.getvalue()
 
 
 @isolate_apps("newsroom")

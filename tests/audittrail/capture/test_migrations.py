@@ -306,7 +306,6 @@ def _track() -> None:
 def stories(template, monkeypatch, django_db_blocker) -> Iterator[None]:
     """Two stories, in a database of the test's own."""
     monkeypatch.setattr(tracking, "_tracked", dict(tracking._tracked))
-    _track()
     with django_db_blocker.unblock(), cloned_database(uuid.uuid4().hex[:8], template) as name, pointed_at(name):
         section: Any = Section._default_manager.create(name="Local")
         topic: Any = Topic._default_manager.create(name="bridge")

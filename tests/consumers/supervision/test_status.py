@@ -112,6 +112,16 @@ def test_why_a_lag_is_not_known_is_kept_and_said(own_trail, monkeypatch, caplog)
     assert "search: ok → unknown, lag unknown (Kafka cannot be asked: No.)" in caplog.text
 
 
+def test_kafka_that_answers_too_late_is_told_too(own_trail, monkeypatch):
+    def too_late(*args: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(consumer_lag, "members", too_late)
+    sample_lag()
+    assert status.collect().kafka_problem == "Kafka cannot be asked: it does not answer in time"
+    assert LagSample.objects.get(stage="search").problem == "Kafka cannot be asked: it does not answer in time"
+
+
 def test_clients_that_failed_are_not_asked_again(own_trail, monkeypatch):
     failed = clients.admin()
     with monkeypatch.context() as away:

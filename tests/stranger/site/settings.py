@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any
 
+from django.conf import global_settings
+
 from audittrail import conf
 from audittrail.testing import as_owner
 
@@ -32,6 +34,11 @@ MIDDLEWARE = [
     "audittrail.capture.middleware.AuditContextMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
+ELASTICSEARCH_DSL = {"default": {"hosts": "http://127.0.0.1:1"}}
+STORAGES = {
+    **global_settings.STORAGES,
+    "audit": {"BACKEND": "audittrail.archive.object_storage.ArchiveStorage"},
+}
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
