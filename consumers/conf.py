@@ -225,6 +225,11 @@ def relay_poll_seconds() -> float:
     return env.seconds("AUDIT_RELAY_POLL", 0.05, minimum=0.001)
 
 
+def turn_seconds() -> float:
+    """AUDIT_TURN_SECONDS: a consumer process whose loop has not turned for so long writes its stacks and ends."""
+    return env.seconds("AUDIT_TURN_SECONDS", 120, minimum=1)
+
+
 def relay_interval_seconds() -> float:
     """AUDIT_RELAY_INTERVAL: a lane's batch begins so long after its last began at the earliest, unless that one had
     AUDIT_RELAY_BATCH_ROWS.

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
+from kombu.exceptions import OperationalError as BrokerAway
 from rest_framework import generics, serializers, status
-from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
+from rest_framework.exceptions import APIException, NotAuthenticated, NotFound, ValidationError
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from audittrail.env.addresses import without_credentials
 from audittrail.web.pagination import CheckedPages
 from audittrail.web.parameters import KnownParameters
 from consumers.api.serializers import (
@@ -24,6 +26,11 @@ from consumers.models import DeadLetter
 from consumers.supervision import control
 from consumers.supervision.status import collect
 from consumers.tasks import replay_dead_letters
+
+
+class QueueIsAway(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "queue_unavailable"
 
 
 def needs(permission: str) -> type[BasePermission]:
@@ -110,5 +117,8 @@ class DeadLetterReplay(APIView):
         ids = [str(key) for key in letters.values_list("pk", flat=True)]
         if asked.validated_data["dry_run"]:
             return Response({"replayable": len(ids)})
-        replay_dead_letters.delay(ids, request.user.pk)
+        try:
+            replay_dead_letters.delay(ids, request.user.pk)
+        except BrokerAway as error:
+            raise QueueIsAway(without_credentials(f"Nothing was put back, the task queue is away: {error}")) from error
         return Response({"replayable": len(ids)}, status=status.HTTP_202_ACCEPTED)

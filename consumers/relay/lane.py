@@ -57,6 +57,8 @@ class LaneWorker(threading.Thread):
         self.published, self.refused, self.partitions = 0, 0, range(0)
         self._holder, self._numbers, self._paused = holder, numbers, paused
         self._keyring = authenticity.keyring()
+        self.turned_at = time.monotonic()
+        """When it last began something, by the monotonic clock."""
         self._stopping = threading.Event()
         self._delay = FIRST_DELAY
 
@@ -66,6 +68,7 @@ class LaneWorker(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.is_set():
+            self.turned_at = time.monotonic()
             try:
                 self._publish_while_leased()
             except LeaseLost:
@@ -103,7 +106,7 @@ class LaneWorker(threading.Thread):
         elif progress.rows:
             publish(progress.rows)
         while not self._stopping.is_set():
-            begun = time.monotonic()
+            begun = self.turned_at = time.monotonic()
             if self._paused():
                 self._wait(ProcessState.PAUSED, "", PAUSED)
             elif rows := store.pending(lease, conf.relay_batch_rows(), conf.relay_batch_kilobytes() * 1024):

@@ -19,6 +19,7 @@ from consumers.relay.lanes import ensure_lanes
 from consumers.relay.publisher import lane_number
 from consumers.relay.store import LanesInUse, renew
 from consumers.runtime.heartbeat import Heartbeat, ProcessReport
+from consumers.runtime.liveness import TurnDeadline
 from consumers.runtime.stage_spec import StageSpec
 
 log = logging.getLogger(__name__)
@@ -62,12 +63,15 @@ class Relay:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stopping.set())
         self._heartbeat.begin()
+        deadline = TurnDeadline(conf.turn_seconds())
         try:
             while not self._ending():
+                deadline.turned(min((worker.turned_at for worker in self._workers.values()), default=None))
                 self._try_to_manage_lanes()
                 self._stopping.wait(CHECK_SECONDS)
         finally:
             self._end()
+            deadline.lift()
 
     def _try_to_manage_lanes(self) -> None:
         try:

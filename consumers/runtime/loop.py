@@ -61,6 +61,8 @@ class Collaborators:
     topic_ids: TopicIds
     shutdown: Shutdown
     clock: Clock
+    turned: Callable[[], None] = lambda: None
+    """Is called at the beginning of each turn."""
 
 
 class Loop:
@@ -101,6 +103,7 @@ class Loop:
         self._control.begin()
         try:
             while not self._is_ending():
+                self._with.turned()
                 self.turn()
         finally:
             self.close()

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 
 from consumers import conf
@@ -11,6 +12,7 @@ from consumers.kafka.schema_registry import schemas
 from consumers.messages.authenticity import keyring
 from consumers.runtime import delivery, metrics
 from consumers.runtime.heartbeat import Heartbeat
+from consumers.runtime.liveness import TurnDeadline
 from consumers.runtime.loop import Collaborators, Loop
 from consumers.runtime.shutdown import Shutdown
 from consumers.runtime.stage import Stage
@@ -22,15 +24,17 @@ TOPIC_IDS_SECONDS = 3.0
 
 def run_stage(spec: StageSpec, slot: int) -> None:
     """Work as the process in `slot`, counted from 1, until SIGTERM, SIGINT or an admin's stop. Raises Fenced."""
-    loop = make_loop(spec.make_stage(), slot)
+    deadline = TurnDeadline(conf.turn_seconds())
+    loop = make_loop(spec.make_stage(), slot, deadline.turned)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     metrics.serve(spec, slot)
     loop.run()
+    deadline.lift()
 
 
-def make_loop(stage: Stage, slot: int) -> Loop:
-    """A loop on real services, as the member of the stage's group that has this slot."""
+def make_loop(stage: Stage, slot: int, turned: Callable[[], None] = lambda: None) -> Loop:
+    """A loop on real services, as the member of the stage's group that has this slot; it says when it turns."""
     member = conf.member(stage.member, slot)
     shutdown = Shutdown(time)
     consumer = clients.consumer(stage.group, member)
@@ -45,5 +49,6 @@ def make_loop(stage: Stage, slot: int) -> Loop:
             topic_ids=partial(topics.ids, clients.admin(), timeout=TOPIC_IDS_SECONDS),
             shutdown=shutdown,
             clock=time,
+            turned=turned,
         ),
     )

@@ -177,7 +177,9 @@ class Supervisor:
             status = child.process.exitcode
             if status is not None:
                 del self._children[slot]
-                if child.killed_at is None:
+                if status == 0:
+                    log.info("%s-%d has ended as it was asked to (pid %d)", *slot, child.process.pid)
+                elif child.killed_at is None:
                     self._schedule_restart(slot, child, status)
 
     def _schedule_restart(self, slot: ProcessSlot, child: Child, status: int) -> None:

@@ -1,9 +1,11 @@
 """The programming interface to consumers and dead letters."""
 
 import pytest
+from kombu.exceptions import OperationalError
 
 from consumers import conf, stages
 from consumers.models import StageControl
+from consumers.tasks import replay_dead_letters
 from testkit.consumers.letters import letter
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
@@ -63,3 +65,15 @@ def test_the_api_lists_letters_and_says_how_many_can_be_put_back(client, boss):
     assert answer.json() == {"replayable": 1}
     misspelt = client.get("/api/dead-letters/?stages=enricher")
     assert misspelt.status_code == 400 and misspelt.json()["detail"].startswith("stages: there is no such parameter.")
+
+
+def test_a_replay_while_the_queue_is_away_is_refused_and_puts_nothing_back(client, boss, monkeypatch):
+    def away(*args: object) -> None:
+        raise OperationalError("Error 111 connecting to redis://:secret@127.0.0.1:1.")
+
+    client.force_login(boss)
+    found = letter(conf.raw_topic())
+    monkeypatch.setattr(replay_dead_letters, "delay", away)
+    answer = client.post("/api/dead-letters/replay/", {"ids": [str(found.pk)]}, content_type="application/json")
+    assert (answer.status_code, "the task queue is away" in answer.json()["detail"]) == (503, True)
+    assert "secret" not in answer.json()["detail"]

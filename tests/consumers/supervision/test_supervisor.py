@@ -149,6 +149,38 @@ def test_a_stopped_stage_ends(supervised):
     _reconciling(supervisor, lambda: not sleepers.alive())
 
 
+class Obedient(subprocess.Popen):
+    """A process that ends by itself, as one does that has read that its stage shall stop."""
+
+    def __init__(self):
+        super().__init__(["true"])
+
+    @property
+    def exitcode(self) -> int | None:
+        return self.poll()
+
+
+def test_a_process_that_ended_as_it_was_asked_to_is_no_crash(fresh_database, caplog):
+    StageControl.objects.create(stage="relay")
+    started: list[Obedient] = []
+
+    def start(slot: ProcessSlot) -> Obedient:
+        started.append(Obedient())
+        return started[-1]
+
+    supervisor = Supervisor(start)
+    supervisor.reconcile()
+    started[0].wait()
+    StageControl.objects.update(desired_state="stopped")
+    supervisor.reconcile()
+    StageControl.objects.update(desired_state="running")
+    supervisor.reconcile()
+
+    assert len(started) == 2
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+    supervisor.close()
+
+
 def test_what_ignores_sigterm_is_killed_in_time(supervised, monkeypatch):
     supervisor, sleepers = supervised
     monkeypatch.setenv("AUDIT_SHUTDOWN_SECONDS", "0")
