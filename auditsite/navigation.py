@@ -1,9 +1,13 @@
 """The sidebar: what a person may see, in the order of their day."""
 
-from typing import TypedDict
+from collections.abc import Callable
+from typing import NotRequired, TypedDict
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+
+from consumers.models import DeadLetter
+from consumers.operations import quarantine
 
 
 class Item(TypedDict):
@@ -12,6 +16,7 @@ class Item(TypedDict):
     title: str
     icon: str
     link: str
+    badge: NotRequired[int]
 
 
 class Section(TypedDict):
@@ -40,6 +45,13 @@ _ENTRIES = {
 }
 
 
+_WAITING: dict[str, Callable[[], int]] = {
+    "admin:consumers_deadletter_changelist": lambda: DeadLetter.objects.waiting().count(),
+    "admin:consumers_setasideevent_changelist": lambda: quarantine.waiting().count(),
+}
+"""What waits for somebody on a page."""
+
+
 def sections(request: HttpRequest) -> list[Section]:
     """Unfold's navigation, without what this person may not view and pages of apps that are not installed."""
     found: list[Section] = [
@@ -53,6 +65,9 @@ def _item(request: HttpRequest, title: str, icon: str, name: str, permission: st
     if not request.user.has_perm(permission):
         return None
     try:
-        return {"title": title, "icon": icon, "link": reverse(name)}
+        item: Item = {"title": title, "icon": icon, "link": reverse(name)}
     except NoReverseMatch:
         return None
+    if waiting := _WAITING.get(name, lambda: 0)():
+        item["badge"] = waiting
+    return item
