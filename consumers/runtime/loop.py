@@ -248,7 +248,9 @@ class Loop:
             with tracing.processing(self._stage.name, fresh):
                 outcome = self._stage.process(fresh) if fresh else Outcome()
         if refused:
-            log.error("%s: %d messages are not ours, the first: %s", self._stage.name, len(refused), refused[0].detail)
+            log.error(
+                "%s: messages that are not ours: %d, the first: %s", self._stage.name, len(refused), refused[0].detail
+            )
         outcome.rejections += refused
         return outcome
 
