@@ -244,7 +244,9 @@ class Loop:
 
     def _process(self, batch: Batch) -> Outcome:
         with metrics.PROCESS_SECONDS.labels(self._stage.name).time():
-            fresh, refused = self._with.keyring.sort(self._delivery.fresh(batch.records))
+            # First of all: of two records of one id only the first is fresh, and that might be the forged one.
+            authentic, refused = self._with.keyring.sort(batch.records)
+            fresh = self._delivery.fresh(authentic)
             with tracing.processing(self._stage.name, fresh):
                 outcome = self._stage.process(fresh) if fresh else Outcome()
         if refused:

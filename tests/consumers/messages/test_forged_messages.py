@@ -85,6 +85,15 @@ def test_a_key_that_is_missing_halts_the_partition_and_loses_nothing(own_trail, 
         until(lambda: committed(conf.enriched_topic()), what="the event")
 
 
+def test_a_forged_message_does_not_use_up_the_identity_of_the_true_one(own_trail, monkeypatch):
+    monkeypatch.setenv("AUDIT_DELIVERY", conf.AT_LEAST_ONCE)
+    true = raw_message(2)
+    put_as_they_are([replace(true, value=raw_message(2).value), true])
+    with running(Enricher()):
+        (message,) = until(lambda: committed(conf.enriched_topic()), what="the true event")
+    assert true.value and message.value()[5:].startswith(true.value[5:])
+
+
 @pytest.mark.parametrize(("setting", "topic"), [("yes", conf.enriched_topic), ("no", conf.dead_letter_topic)])
 def test_messages_of_before_there_were_signatures_are_taken_where_that_is_set(own_trail, monkeypatch, setting, topic):
     monkeypatch.setenv("AUDIT_ACCEPT_UNSIGNED", setting)
