@@ -42,8 +42,7 @@ def message_keys() -> dict[str, str]:
 
     Raises NotSet, and ImproperlyConfigured without showing a key.
     """
-    written = env.demanded("AUDIT_MESSAGE_KEYS", env.text("AUDIT_MESSAGE_KEYS", env.site_default("AUDIT_MESSAGE_KEYS")))
-    keys = [part.strip().partition(":") for part in written.split(",")]
+    keys = [part.strip().partition(":") for part in env.site_text("AUDIT_MESSAGE_KEYS").split(",")]
     if not all(re.fullmatch(r"[\w-]{1,16}", name, re.ASCII) and 32 <= len(key.encode()) <= 64 for name, _, key in keys):
         raise ImproperlyConfigured(
             "AUDIT_MESSAGE_KEYS is not id:key by commas, each id of up to 16 letters, digits, - and _, each key of "

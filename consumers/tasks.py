@@ -11,7 +11,9 @@ from django.core.management import call_command
 from django.db import connections
 from django.db.models import Min
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerAway
 
+from audittrail.env.addresses import without_credentials
 from audittrail.models import OutboxEvent
 from consumers.dead_letters import replay
 from consumers.models import ControlAction, LagSample
@@ -25,6 +27,10 @@ OVERDUE = timedelta(seconds=60)
 SAMPLES_KEPT = timedelta(days=2)
 PARTITIONS_KEPT = timedelta(hours=1)
 """Partitions are judged by the last minutes; charts show whole stages."""
+
+
+class QueueAway(Exception):
+    """No task can be asked for now; the text may be shown."""
 
 
 @shared_task
@@ -51,7 +57,8 @@ def watch_outbox() -> None:
 @shared_task
 def sample_lag() -> None:
     """Record the lag of every stage, and announce where the verdict on one has changed."""
-    at, found, samples = timezone.now(), status.collect("pipeline"), status.recent_samples("pipeline")
+    at, samples = timezone.now(), status.recent_samples("pipeline")
+    found = status.collect("pipeline", samples)
     taken = {
         stage.stage: _sample(at, found.kafka_problem, stage, samples.get(stage.stage, [])) for stage in found.stages
     }
@@ -79,6 +86,14 @@ def replay_dead_letters(ids: list[str], user: int | None) -> None:
         f", {len(result.skipped)} not: {next(iter(result.skipped.values()))}" if result.skipped else ""
     )
     ControlAction.objects.using("pipeline").create(stage="dead letters", action="replay", detail=detail, user_id=user)
+
+
+def ask_for_replay(ids: list[str], user: int | None) -> None:
+    """Have dead letters put back, for the admin who asks. Raises QueueAway."""
+    try:
+        replay_dead_letters.delay(ids, user)
+    except BrokerAway as error:
+        raise QueueAway(without_credentials(f"Nothing was put back, the task queue is away: {error}")) from error
 
 
 @shared_task

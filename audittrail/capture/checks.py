@@ -61,7 +61,8 @@ def _missing_parts() -> Iterator[tuple[int, str, str]]:
 def _wrong_names() -> Iterator[tuple[int, str, str]]:
     path = getattr(settings, "AUDIT_ACTOR_OF_USER", None)
     try:
-        import_string(path) if path else None
+        if path:
+            import_string(path)
     except ImportError as error:
         yield 13, f"AUDIT_ACTOR_OF_USER={path!r} cannot be imported: {error}", "Correct the path of the function."
 

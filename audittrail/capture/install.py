@@ -86,11 +86,12 @@ def install_after_migrate(sender: AppConfig, using: str, stdout: TextIO | None =
     if sender.label != last.label or not has_trail(connections[using]):
         return
     left = install(using)
-    if left and not _are_migrations_to_follow(using):
+    if not left:
+        return
+    if not _are_migrations_to_follow(using):
         raise CommandError("\n".join(["Migrated, but capture is not as it should be:", *named(left)]))
-    if left:
-        remedy = "Migrate to the end, or run migrate again with the code of this state; until then, not captured:"
-        (stdout or sys.stdout).write("\n".join([remedy, *named(left), ""]))
+    remedy = "Migrate to the end, or run migrate again with the code of this state; until then, not captured:"
+    (stdout or sys.stdout).write("\n".join([remedy, *named(left), ""]))
 
 
 def _are_migrations_to_follow(alias: str) -> bool:

@@ -119,6 +119,11 @@ def site_half(name: str, other: str) -> str:
     """
     if raw(other) and not raw(name):
         raise ImproperlyConfigured(f"{other} is set and {name} is not: they belong together. Set both, or neither.")
+    return site_text(name)
+
+
+def site_text(name: str) -> str:
+    """A text, or the site's default. Raises NotSet if there is neither."""
     return demanded(name, text(name, site_default(name)))
 
 

@@ -24,6 +24,8 @@ from audittrail.web.parameters import KnownParameters
 
 Row = TypeVar("Row", bound=Model)
 
+NO_ARTICLE = "No such article."
+
 
 class MayReadTrail(BasePermission):
     """`audittrail.view_auditevent`, as in the admin."""
@@ -66,6 +68,14 @@ class _TrailView(KnownParameters):
 
 class _TrailModelView(_TrailView, generics.GenericAPIView[Row]):
     filter_backends = ()
+    absent = ""
+    """What is said of an object that there is not."""
+
+    def get_object(self) -> Row:
+        try:
+            return super().get_object()
+        except Http404:
+            raise Http404(self.absent) from None
 
 
 def _problems(*codes: int) -> dict[int, type[serializers.ProblemSerializer]]:
@@ -78,7 +88,7 @@ def _problems(*codes: int) -> dict[int, type[serializers.ProblemSerializer]]:
 class Articles(_TrailModelView[Head], generics.ListAPIView[Head]):
     """Every article that was ever captured, deleted ones too, in the order of their identities."""
 
-    parameters = ("size", "cursor")
+    parameters = CheckedPages.parameters
     queryset = Head.objects.all()
     serializer_class = serializers.ArticleSerializer
     pagination_class = ArticlePages
@@ -94,12 +104,7 @@ class Article(_TrailModelView[Head], generics.RetrieveAPIView[Head]):
     queryset = Head.objects.all()
     serializer_class = serializers.ArticleSerializer
     lookup_field = "article_id"
-
-    def get_object(self) -> Head:
-        try:
-            return super().get_object()
-        except Http404:
-            raise Http404("No such article.") from None
+    absent = NO_ARTICLE
 
 
 @extend_schema(
@@ -111,7 +116,7 @@ class ArticleEvents(_TrailModelView[AuditEvent], generics.ListAPIView[AuditEvent
     missing.
     """
 
-    parameters = ("size", "cursor")
+    parameters = CheckedPages.parameters
     queryset = AuditEvent.objects.none()
     serializer_class = serializers.EventSerializer
     pagination_class = EventPages
@@ -121,7 +126,7 @@ class ArticleEvents(_TrailModelView[AuditEvent], generics.ListAPIView[AuditEvent
             return self.queryset
         events = AuditEvent.objects.filter(article_id=self.kwargs["article_id"])
         if not events.exists() and not Head.objects.filter(pk=self.kwargs["article_id"]).exists():
-            raise Http404("No such article.")
+            raise Http404(NO_ARTICLE)
         return events
 
 
@@ -132,15 +137,10 @@ class Event(_TrailModelView[AuditEvent], generics.RetrieveAPIView[AuditEvent]):
     queryset = AuditEvent.objects.all()
     serializer_class = serializers.EventSerializer
     lookup_field = "event_id"
+    absent = "No such event."
 
     def get_queryset(self) -> QuerySet[AuditEvent]:
         return access.readable(self.request.user, super().get_queryset())
-
-    def get_object(self) -> AuditEvent:
-        try:
-            return super().get_object()
-        except Http404:
-            raise Http404("No such event.") from None
 
 
 class ArticleVersion(_TrailView):

@@ -13,6 +13,8 @@ class CheckedPages(CursorPagination):
     page_size = 50
     max_page_size = 200
     page_size_query_param = "size"
+    parameters = (page_size_query_param, CursorPagination.cursor_query_param)
+    """What a view with such pages takes by itself."""
     position = r"[^\x00]+"
 
     def get_page_size(self, request: Request) -> int:

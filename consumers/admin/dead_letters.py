@@ -7,12 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
-from kombu.exceptions import OperationalError as BrokerAway
 
 from audittrail.admin_base import ReadOnlyAdmin
-from audittrail.env.addresses import without_credentials
 from consumers.models import DeadLetter, DeadLetterQuerySet
-from consumers.tasks import replay_dead_letters
+from consumers.tasks import QueueAway, ask_for_replay
 
 BYTES_SHOWN = 4096
 REPLAY_AT_MOST = 5000
@@ -61,9 +59,9 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         if "confirmed" not in request.POST:
             return self._ask(request, letters, ids)
         try:
-            replay_dead_letters.delay(ids, request.user.pk)
-        except BrokerAway as error:
-            messages.error(request, without_credentials(f"Nothing was put back, the task queue is away: {error}"))
+            ask_for_replay(ids, request.user.pk)
+        except QueueAway as error:
+            messages.error(request, str(error))
         else:
             messages.success(request, f"{len(ids)} dead letters are being put back.")
         return None

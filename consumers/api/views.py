@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from kombu.exceptions import OperationalError as BrokerAway
 from rest_framework import generics, serializers, status
 from rest_framework.exceptions import APIException, NotAuthenticated, NotFound, ValidationError
 from rest_framework.permissions import BasePermission, IsAuthenticated
@@ -12,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from audittrail.env.addresses import without_credentials
 from audittrail.web.pagination import CheckedPages
 from audittrail.web.parameters import KnownParameters
 from consumers.api.serializers import (
@@ -25,7 +23,7 @@ from consumers.api.serializers import (
 from consumers.models import DeadLetter
 from consumers.supervision import control
 from consumers.supervision.status import collect
-from consumers.tasks import replay_dead_letters
+from consumers.tasks import QueueAway, ask_for_replay
 
 
 class QueueIsAway(APIException):
@@ -100,7 +98,7 @@ class DeadLetters(KnownParameters, generics.ListAPIView[DeadLetter]):
     queryset = DeadLetter.objects.defer("key", "value", "headers")
     serializer_class = DeadLetterSerializer
     pagination_class = LetterPages
-    parameters = ("size", "cursor", "stage", "reason", "article_id", "replayed_at__isnull")
+    parameters = (*LetterPages.parameters, "stage", "reason", "article_id", "replayed_at__isnull")
     filterset_fields = {"stage": ["exact"], "reason": ["exact"], "article_id": ["exact"], "replayed_at": ["isnull"]}
 
 
@@ -118,7 +116,7 @@ class DeadLetterReplay(APIView):
         if asked.validated_data["dry_run"]:
             return Response({"replayable": len(ids)})
         try:
-            replay_dead_letters.delay(ids, request.user.pk)
-        except BrokerAway as error:
-            raise QueueIsAway(without_credentials(f"Nothing was put back, the task queue is away: {error}")) from error
+            ask_for_replay(ids, request.user.pk)
+        except QueueAway as error:
+            raise QueueIsAway(str(error)) from error
         return Response({"replayable": len(ids)}, status=status.HTTP_202_ACCEPTED)

@@ -40,11 +40,14 @@ class Keyring:
 
     def sort(self, records: list[Record]) -> tuple[list[Record], list[Rejection]]:
         """The authentic records, in order, and the rejections of the others."""
-        rejections = [found for record in records if (found := self._rejection(record))]
-        if not rejections:
-            return records, rejections
-        rejected = {id(rejection.record) for rejection in rejections}
-        return [record for record in records if id(record) not in rejected], rejections
+        authentic: list[Record] = []
+        rejections: list[Rejection] = []
+        for record in records:
+            if found := self._rejection(record):
+                rejections.append(found)
+            else:
+                authentic.append(record)
+        return authentic, rejections
 
     def _rejection(self, record: Record) -> Rejection | None:
         header = record.headers.get(HEADER)

@@ -29,8 +29,10 @@ def run_stage(spec: StageSpec, slot: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     metrics.serve(spec, slot)
-    loop.run()
-    deadline.lift()
+    try:
+        loop.run()
+    finally:
+        deadline.lift()
 
 
 def make_loop(stage: Stage, slot: int, turned: Callable[[], None] = lambda: None) -> Loop:

@@ -185,17 +185,13 @@ def _set_back(steps: Sequence[_Step]) -> int:
 def _tendency(name: str, behind: Sequence[_Step], limits: Limits) -> Iterator[Judgement]:
     still = list(takewhile(lambda step: step.position == behind[-1].position, reversed(behind)))[::-1]
     lags = [step.lag for step in behind]
-    lately = behind[-ENOUGH:]
     if len(still) >= ENOUGH and _seconds(still) >= limits.stalled_after.total_seconds():
         text = f"{name}: {lags[-1]:,} waiting, none read for {_seconds(still):,.0f} s"
         yield Judgement(Verdict.STALLED, text, _seconds(still))
     elif _seconds(behind) >= LONG_ENOUGH.total_seconds() and lags == sorted(lags) and lags[-1] > lags[0]:
         text = f"{name}: {lags[-1] - lags[0]:,} more waiting than {_seconds(behind):,.0f} s before"
         yield Judgement(Verdict.WARN, text, lags[-1] - lags[0])
-    elif _falls([step.lag for step in lately]):
+    elif lags[-ENOUGH:] == sorted(lags[-ENOUGH:], reverse=True) and lags[-1] < lags[-ENOUGH]:
+        lately = behind[-ENOUGH:]
         seconds = _seconds(lately) * lately[-1].lag / (lately[0].lag - lately[-1].lag)
         yield Judgement(Verdict.CATCHING_UP, f"about {seconds:,.0f} s to go", seconds)
-
-
-def _falls(lags: Sequence[int]) -> bool:
-    return lags[-1] < lags[0] and all(earlier >= later for earlier, later in pairwise(lags))

@@ -13,6 +13,9 @@ from consumers.runtime.stage_spec import StageSpec
 from consumers.supervision import lag_rules
 from consumers.supervision.group_status import GroupStatus, group_statuses
 
+Samples = dict[str, list[lag_rules.Sample]]
+"""Those of each stage, oldest first."""
+
 UNRESPONSIVE_SECONDS = 5.0
 """A process that has not reported for so long counts as not running."""
 
@@ -98,12 +101,14 @@ class Status:
         }
 
 
-def collect(using: str = "default") -> Status:
-    """The status of every stage. That Kafka is away is part of the answer, and not raised."""
+def collect(using: str = "default", samples: Samples | None = None) -> Status:
+    """The status of every stage, judged by these samples, or by those of now. That Kafka is away is part of the answer,
+    and not raised.
+    """
     groups, problem = group_statuses(using)
     controls = {row.stage: row for row in StageControl.objects.using(using).all()}
     processes = processes_by_stage(using)
-    samples = recent_samples(using)
+    samples = recent_samples(using) if samples is None else samples
     found = [
         _stage_status(
             spec,
@@ -117,10 +122,10 @@ def collect(using: str = "default") -> Status:
     return Status(timezone.now(), problem, found)
 
 
-def recent_samples(using: str = "default") -> dict[str, list[lag_rules.Sample]]:
+def recent_samples(using: str = "default") -> Samples:
     """The samples of the verdicts' window by stage, oldest first."""
     rows = LagSample.objects.using(using).filter(at__gt=timezone.now() - lag_rules.WINDOW).order_by("at")
-    found: dict[str, list[lag_rules.Sample]] = {}
+    found: Samples = {}
     for row in rows:
         found.setdefault(row.stage, []).append(
             lag_rules.Sample(

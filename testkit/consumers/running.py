@@ -14,6 +14,7 @@ from audittrail import contracts
 from audittrail.events.event import Event
 from consumers import conf
 from consumers.kafka import schema_registry
+from consumers.kafka.transactions import collecting, produce_all
 from consumers.messages.authenticity import keyring
 from consumers.records import Message, Partition
 from consumers.runtime.loop import Loop
@@ -106,11 +107,10 @@ def _headers(event: Event) -> dict[str, bytes]:
 
 def put(topic: str, messages: Sequence[tuple[int, bytes | None, bytes | None, dict[str, bytes]]]) -> None:
     """Write (partition, key, value, headers) to a topic, signed, and wait until that is acknowledged."""
-    signed = [
-        Message(topic, partition, key, value, dict(headers.items())) for partition, key, value, headers in messages
-    ]
+    keys = keyring()
+    signed = [Message(topic, partition, key, value, {**headers}) for partition, key, value, headers in messages]
     for message in signed:
-        keyring().sign(message)
+        keys.sign(message)
     put_as_they_are(signed)
 
 
@@ -123,11 +123,9 @@ def put_as_they_are(messages: Iterable[Message]) -> None:
             "message.max.bytes": 1_040_000,
         }
     )
-    for message in messages:
-        producer.produce(
-            message.topic, message.value, message.key, message.partition, headers=list(message.headers.items())
-        )
-    assert producer.flush(SECONDS) == 0
+    failures: list[KafkaError] = []
+    produce_all(producer, messages, collecting(failures))
+    assert (producer.flush(SECONDS), failures) == (0, [])
 
 
 def positions(group: str, topic: str) -> dict[int, int]:
